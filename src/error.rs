@@ -1,0 +1,142 @@
+//! What went wrong: one table from kind to exit status and JSON code, and every conversion from below.
+
+use std::fmt;
+
+/// A kind of failure. Scripts rely on the codes and exit statuses (see the JSON reference).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request is malformed.
+    Usage,
+    /// There is no such thing.
+    NotFound,
+    /// Somebody else has it.
+    Conflict,
+    /// No port is left.
+    RangeFull,
+    /// The port is reserved.
+    Reserved,
+    /// The request needs `--force` or `--yes`.
+    Refused,
+    /// There is no usable repository here.
+    NotARepository,
+    /// git refused or failed.
+    Worktree,
+    /// A configuration file or variable is wrong.
+    Config,
+    /// The registry is locked by others for too long.
+    Busy,
+    /// The registry cannot be reached.
+    Unavailable,
+    /// The registry is damaged.
+    RegistryDamaged,
+    /// The registry was written by a newer git-port.
+    RegistryNewer,
+    /// The system does not allow it.
+    Denied,
+    /// A bug.
+    Internal,
+}
+
+/// kind, code in JSON, exit status, whether the same request may succeed later
+const KINDS: &[(ErrorKind, &str, u8, bool)] = &[
+    (ErrorKind::Usage, "usage", 129, false),
+    (ErrorKind::NotFound, "not_found", 1, false),
+    (ErrorKind::Conflict, "conflict", 4, false),
+    (ErrorKind::RangeFull, "range_full", 4, false),
+    (ErrorKind::Reserved, "reserved", 5, false),
+    (ErrorKind::Refused, "conflict", 5, false),
+    (ErrorKind::NotARepository, "not_a_repository", 128, false),
+    (ErrorKind::Worktree, "worktree", 128, false),
+    (ErrorKind::Config, "config", 128, false),
+    (ErrorKind::Busy, "busy", 6, true),
+    (ErrorKind::Unavailable, "unavailable", 6, true),
+    (ErrorKind::RegistryDamaged, "registry_damaged", 128, false),
+    (ErrorKind::RegistryNewer, "registry_newer", 128, false),
+    (ErrorKind::Denied, "denied", 128, false),
+    (ErrorKind::Internal, "internal", 128, false),
+];
+
+impl ErrorKind {
+    fn row(self) -> (&'static str, u8, bool) {
+        KINDS
+            .iter()
+            .find(|(kind, ..)| *kind == self)
+            .map_or(("internal", 128, false), |(_, code, status, retryable)| (code, *status, *retryable))
+    }
+
+    /// Returns the code that JSON carries.
+    pub fn code(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Returns the exit status.
+    pub fn exit_status(self) -> u8 {
+        self.row().1
+    }
+
+    /// Says whether the same request may succeed a little later.
+    pub fn is_retryable(self) -> bool {
+        self.row().2
+    }
+}
+
+/// A failure as it leaves an operation.
+#[derive(Debug)]
+pub struct Error {
+    /// What kind it is.
+    pub kind: ErrorKind,
+    /// What is wrong, in git's manner: lower case, no final stop, the subject in single quotes.
+    pub message: String,
+    /// What to do, each a command that runs or a sentence.
+    pub hints: Vec<String>,
+    /// git's own exit status, where git was the one to fail.
+    pub git_status: Option<u8>,
+    /// What caused it.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of an operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Returns an error of this kind that says this.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hints: Vec::new(), git_status: None, source: None }
+    }
+
+    /// Returns an error about a malformed request.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Usage, message.to_string())
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns the exit status of a command that ends with it.
+    pub fn exit_status(&self) -> u8 {
+        self.git_status.unwrap_or_else(|| self.kind.exit_status())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

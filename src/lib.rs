@@ -1,0 +1,22 @@
+//! git-port gives every git worktree its own ports, and keeps the books.
+//!
+//! The code map. A module imports only what stands below it; a test holds that.
+//!
+//! - [`cli`]: the command line; one file per command
+//! - [`output`]: words for people, on stdout and stderr
+//! - [`api`]: JSON for programs
+//! - [`ops`]: what a user can do; returns data
+//! - [`context`]: opens things on first use
+//! - [`error`]: names what went wrong
+//! - [`config`]: configuration files and environment variables
+//! - [`store`]: where the registry is kept
+//! - [`git`]: repositories, worktrees, hooks
+//! - [`system`]: programs, sockets, files, clock, directories
+//! - [`template`]: text in, text out
+//! - [`registry`]: the rules
+
+pub mod error;
+pub mod git;
+pub mod registry;
+pub mod system;
+pub mod template;

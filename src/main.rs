@@ -1,0 +1,3 @@
+//! The `git-port` program.
+
+fn main() {}

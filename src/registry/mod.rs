@@ -1,0 +1,21 @@
+//! The rules: ports and ranges, choosing a port, when a worktree is gone, what a cleanup would do.
+//!
+//! Plain functions over values. Nothing here opens a file, a socket or a database, or asks for the time.
+
+pub mod allocation;
+pub mod allocator;
+pub mod avoided;
+pub mod event;
+pub mod liveness;
+pub mod plan;
+pub mod port;
+pub mod ranges;
+pub mod scope;
+pub mod worktree;
+
+pub use allocation::{Allocation, State, Status};
+pub use event::{Event, EventKind};
+pub use port::{InvalidPort, Port, PortRange, Protocol};
+pub use ranges::{RangeRecord, Ranges, Reservation};
+pub use scope::{EnvironmentName, InvalidName, ProjectName, ServiceName};
+pub use worktree::{Place, Token, WorktreeRecord};
