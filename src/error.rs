@@ -2,6 +2,14 @@
 
 use std::fmt;
 
+use crate::config::ConfigError;
+use crate::git::GitError;
+use crate::registry::{InvalidName, InvalidPort};
+use crate::registry::allocation::InvalidState;
+use crate::store::StoreError;
+use crate::system::SystemError;
+use crate::template::TemplateError;
+
 /// A kind of failure. Scripts rely on the codes and exit statuses (see the JSON reference).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -116,10 +124,12 @@ impl Error {
         self
     }
 
-    /// Adds the cause.
-    #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+    /// Adds the cause of a cause: what the system said below the message.
+    fn with_cause(mut self, error: SystemError) -> Self {
+        self.source = match error {
+            SystemError::File { source, .. } | SystemError::Program { source, .. } => Some(Box::new(source)),
+            _ => None,
+        };
         self
     }
 
@@ -138,5 +148,87 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<InvalidPort> for Error {
+    fn from(error: InvalidPort) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<InvalidName> for Error {
+    fn from(error: InvalidName) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<InvalidState> for Error {
+    fn from(error: InvalidState) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self { hints: error.hints, ..Self::new(ErrorKind::Config, error.message) }
+    }
+}
+
+impl From<TemplateError> for Error {
+    fn from(error: TemplateError) -> Self {
+        Self { hints: error.hints, ..Self::new(ErrorKind::Config, error.message) }
+    }
+}
+
+impl From<SystemError> for Error {
+    fn from(error: SystemError) -> Self {
+        use std::io::ErrorKind as Io;
+        let kind = match (&error, error.io_kind()) {
+            (SystemError::Locked { .. }, _) => ErrorKind::Busy,
+            (SystemError::Program { .. }, _) => ErrorKind::NotFound,
+            (_, Some(Io::StorageFull | Io::QuotaExceeded)) => ErrorKind::Unavailable,
+            _ => ErrorKind::Denied,
+        };
+        Self::new(kind, error.to_string()).with_cause(error)
+    }
+}
+
+impl From<GitError> for Error {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::System(error) => error.into(),
+            GitError::NotARepository { message } => {
+                // git explains at length; its first line is the message, the rest are its hints.
+                let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+                let first = lines.next().unwrap_or("not a git repository").to_owned();
+                let hints = lines.map(str::to_owned).collect();
+                Self { hints, ..Self::new(ErrorKind::NotARepository, first) }
+            }
+            GitError::NoWorktree { .. } => Self::new(ErrorKind::NotARepository, error.to_string())
+                .hint("run it inside a worktree: git worktree list"),
+            GitError::Failed { status, .. } => {
+                Self { git_status: Some(status), ..Self::new(ErrorKind::Worktree, error.to_string()) }
+            }
+            GitError::TooOld { .. } => Self::new(ErrorKind::Worktree, error.to_string()),
+            GitError::Damaged { .. } => {
+                Self::new(ErrorKind::Worktree, error.to_string()).hint("run 'git port doctor'")
+            }
+            GitError::HookRefused { message, hint } => Self::new(ErrorKind::Refused, message).hint(hint),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let (kind, hint) = match &error {
+            StoreError::Busy { .. } => (ErrorKind::Busy, "try again in a moment"),
+            StoreError::Unavailable { .. } => (ErrorKind::Unavailable, "make room, or name another registry: --registry <path>"),
+            StoreError::Denied { .. } => (ErrorKind::Denied, "name a registry that can be written: --registry <path>"),
+            StoreError::Damaged { .. } => (ErrorKind::RegistryDamaged, "set the file aside, and run 'git port allocate' in each worktree"),
+            StoreError::Newer { .. } => (ErrorKind::RegistryNewer, "update git-port, or name another registry: --registry <path>"),
+            StoreError::Constraint { .. } | StoreError::Failed { .. } => (ErrorKind::Internal, "please report this"),
+        };
+        Self::new(kind, error.to_string()).hint(hint)
     }
 }

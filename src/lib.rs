@@ -18,5 +18,6 @@
 pub mod error;
 pub mod git;
 pub mod registry;
+pub mod store;
 pub mod system;
 pub mod template;

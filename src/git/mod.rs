@@ -1,10 +1,17 @@
 //! Repositories, worktrees, identity and hooks. git2 reads; the `git` program changes.
 
+pub mod identity;
+pub mod observe;
 pub mod program;
+pub mod repo;
+pub mod worktree;
 
 use std::path::PathBuf;
 
 use crate::system::SystemError;
+
+pub use repo::Repo;
+pub use worktree::Worktree;
 
 /// Something git, or reading a repository, did not do.
 #[derive(Debug, thiserror::Error)]

@@ -35,12 +35,22 @@ impl CleanupPlan {
     }
 }
 
+/// What became of a worktree, and for how long it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Whether a worktree that is gone was seen so long enough ago to act without being asked: a move
+    /// by hand takes a moment, and a disk may be between two mounts.
+    pub ripe: bool,
+}
+
 /// What a plan is made from.
 pub struct CleanupFacts<'a> {
     /// Every allocation of this host, live and released.
     pub allocations: Vec<Allocation>,
     /// What became of each worktree. One that is not in here is not touched.
-    pub verdicts: &'a HashMap<Token, Verdict>,
+    pub verdicts: &'a HashMap<Token, Judged>,
     /// Now.
     pub now: Timestamp,
     /// How long a released row is remembered.
@@ -62,10 +72,13 @@ pub fn plan(facts: CleanupFacts<'_>, in_use: &mut dyn FnMut(&Allocation) -> bool
         let Some(token) = &allocation.worktree else { continue };
         let reason = match facts.verdicts.get(token) {
             None => "its worktree is not recorded".to_owned(),
-            Some(Verdict::Live) => continue,
-            Some(verdict) if !verdict.is_gone() => verdict.to_string(),
-            Some(verdict) if allocation.pinned => format!("{verdict}, but it is pinned"),
-            Some(verdict) if in_use(&allocation) => format!("{verdict}, but a process still listens on it"),
+            Some(Judged { verdict: Verdict::Live, .. }) => continue,
+            Some(Judged { verdict, .. }) if !verdict.is_gone() => verdict.to_string(),
+            Some(Judged { verdict, .. }) if allocation.pinned => format!("{verdict}, but it is pinned"),
+            Some(Judged { verdict, ripe: false }) => format!("{verdict}, but only just"),
+            Some(Judged { verdict, .. }) if in_use(&allocation) => {
+                format!("{verdict}, but a process still listens on it")
+            }
             Some(_) => {
                 plan.release.push(allocation);
                 continue;

@@ -1,0 +1,146 @@
+//! Everything an operation needs from outside, opened on first use.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{self, Environment, Settings, Sources};
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::Repo;
+use crate::registry::RangeRecord;
+use crate::store::{self, Store, sqlite::SqliteStore};
+use crate::system::clock::Clock;
+use crate::system::dirs::Dirs;
+use crate::system::host::Host;
+
+/// How long a writer waits in line for the registry.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The variables that name a repository instead of the current folder (git(1), "The Git Repository").
+const REDIRECTIONS: &[&str] = &[
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+];
+
+/// What an operation works with.
+pub struct Context {
+    /// The environment variables.
+    pub environment: Environment,
+    /// The clock.
+    pub clock: Clock,
+    /// This machine.
+    pub host: Host,
+    /// The user's folders.
+    pub dirs: Dirs,
+    /// The user's name.
+    pub user: Option<String>,
+    /// `--registry`, which wins over the configuration.
+    registry: Option<String>,
+    patience: Duration,
+    store: Option<Box<dyn Store>>,
+}
+
+impl Context {
+    /// Returns a context for this environment. Nothing is opened yet.
+    pub fn new(environment: Environment, registry: Option<String>) -> Result<Self> {
+        let path = |name: &str| environment.os(name).map(Path::new);
+        let dirs = Dirs::new(path("HOME"), path("XDG_CONFIG_HOME"), path("XDG_STATE_HOME"))?;
+        let clock = match environment.text("GIT_PORT_TIME")? {
+            // For tests: every time in the registry and in the output follows it.
+            Some(time) => Clock::Fixed(time.parse().map_err(|error| {
+                Error::new(ErrorKind::Config, format!("the variable 'GIT_PORT_TIME' is no time: {error}"))
+            })?),
+            None => Clock::System,
+        };
+        let host = Host::this(environment.text("GIT_PORT_HOST")?);
+        let user = ["USER", "LOGNAME", "USERNAME"]
+            .iter()
+            .find_map(|name| environment.os(name).map(|user| user.to_string_lossy().into_owned()));
+        Ok(Self { environment, clock, host, dirs, user, registry, patience: PATIENCE, store: None })
+    }
+
+    /// Waits for locks no longer than this.
+    pub fn limit_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Returns the repository one stands in.
+    pub fn repo(&self) -> Result<Repo> {
+        let redirected = REDIRECTIONS.iter().any(|name| self.environment.os(name).is_some());
+        Ok(Repo::discover(redirected)?)
+    }
+
+    /// Returns the repository one stands in; none outside of one. A repository that git refuses to use,
+    /// or that is damaged, is an error all the same.
+    pub fn find_repo(&self) -> Result<Option<Repo>> {
+        match self.repo() {
+            Ok(repo) => Ok(Some(repo)),
+            Err(error) if error.kind == ErrorKind::NotARepository && is_plain_absence(&error.message) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the settings that hold in this worktree of this repository, or outside of any.
+    pub fn settings(&mut self, repo: Option<&Repo>, worktree: Option<&Path>) -> Result<Settings> {
+        let ranges = self.registry_ranges();
+        self.load_settings(repo, worktree, &ranges)
+    }
+
+    fn load_settings(
+        &self,
+        repo: Option<&Repo>,
+        worktree: Option<&Path>,
+        registry_ranges: &[RangeRecord],
+    ) -> Result<Settings> {
+        let (user_file, user_file_required) = config::user_file(&self.dirs.config, &self.environment);
+        let settings = config::load(&Sources {
+            environment: &self.environment,
+            user_file: Some(user_file),
+            user_file_required,
+            worktree_root: worktree,
+            common_dir: repo.map(|repo| repo.common_dir.as_path()),
+            registry_ranges,
+        })?;
+        Ok(settings)
+    }
+
+    /// What the registry says of ranges; nothing if it cannot be asked, for reading must go on without it.
+    fn registry_ranges(&mut self) -> Vec<RangeRecord> {
+        let Ok(store) = self.store() else { return Vec::new() };
+        store::read(store, |rows| rows.ranges()).unwrap_or_default()
+    }
+
+    /// Returns the registry.
+    pub fn store(&mut self) -> Result<&mut dyn Store> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => self.open_store()?,
+        };
+        Ok(self.store.insert(store).as_mut())
+    }
+
+    fn open_store(&self) -> Result<Box<dyn Store>> {
+        let named = match &self.registry {
+            Some(registry) => Some(registry.clone()),
+            // The registry may be named by the user's file or a variable, never by a repository.
+            None => self.load_settings(None, None, &[])?.registry,
+        };
+        let path = match named {
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                return Err(Error::new(ErrorKind::Config, "a registry in PostgreSQL is not supported yet")
+                    .hint("name a file: --registry <path>"));
+            }
+            Some(path) => PathBuf::from(path),
+            None => self.dirs.state.join("registry.db"),
+        };
+        Ok(Box::new(SqliteStore::new(&path, self.patience)))
+    }
+}
+
+/// git has many words for a repository it will not use, and two for there being none.
+fn is_plain_absence(message: &str) -> bool {
+    message.starts_with("not a git repository")
+        || message.starts_with("this operation must be run in a work tree")
+}

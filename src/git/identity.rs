@@ -1,0 +1,178 @@
+//! Who a repository and a worktree are, wherever they are moved: random tokens beside git's own files.
+//!
+//! The names of these files reach disk and never change. git moves, keeps and deletes a worktree's
+//! administrative directory with the worktree, and our files in it.
+
+use std::path::{Path, PathBuf};
+
+use super::GitError;
+use super::repo::path_from;
+use super::worktree::Worktree;
+use crate::registry::Token;
+use crate::system::files::{self, Access};
+use crate::system::random_bytes;
+
+/// The folder in the common directory that holds what belongs to the whole repository.
+const FOLDER: &str = "git-port";
+
+/// Returns the file that holds a worktree's token.
+pub fn token_file(worktree: &Worktree) -> PathBuf {
+    if worktree.main {
+        worktree.admin_dir.join(FOLDER).join("main-id")
+    } else {
+        worktree.admin_dir.join("git-port-id")
+    }
+}
+
+/// Returns the file that holds a worktree's own copy of its allocations.
+pub fn copy_file(worktree: &Worktree) -> PathBuf {
+    if worktree.main {
+        worktree.admin_dir.join(FOLDER).join("main.json")
+    } else {
+        worktree.admin_dir.join("git-port.json")
+    }
+}
+
+/// Returns the file whose lock serialises the making and removing of worktrees.
+pub fn lock_file(common_dir: &Path) -> Result<PathBuf, GitError> {
+    let folder = common_dir.join(FOLDER);
+    files::create_private_dir(&folder)?;
+    Ok(folder.join("lock"))
+}
+
+/// Returns a worktree's token; none if it has none yet.
+pub fn find_token(worktree: &Worktree) -> Result<Option<Token>, GitError> {
+    load_token(&token_file(worktree))
+}
+
+/// Returns a worktree's token, giving it one if need be.
+pub fn token(worktree: &Worktree) -> Result<Token, GitError> {
+    ensure(&token_file(worktree), &[])
+}
+
+/// Returns a repository's token, giving it one if need be.
+///
+/// A copy of a repository brings the original's token along. The token's file names the directory it was
+/// made for, so that a copy is noticed (the original still answers there) and told from a move.
+pub fn repository_token(common_dir: &Path) -> Result<Token, GitError> {
+    let file = common_dir.join(FOLDER).join("repo-id");
+    let here = common_dir.as_os_str().as_encoded_bytes();
+    if let Some(bytes) = files::load(&file)? {
+        let (first, home) = split(&bytes);
+        let token = parse(&file, first)?;
+        if home == here {
+            return Ok(token);
+        }
+        let original = path_from(home.to_vec()).join(FOLDER).join("repo-id");
+        let is_copy = files::load(&original).ok().flatten().is_some_and(|bytes| split(&bytes).0 == first);
+        if !is_copy {
+            files::replace(&file, &contents(&token, here), Access::Public)?;
+            return Ok(token);
+        }
+        for name in ["repo-id", "main-id", "main.json"] {
+            files::remove(&common_dir.join(FOLDER).join(name))?;
+        }
+    }
+    ensure(&file, here)
+}
+
+/// Returns the repository's token without making one.
+pub fn find_repository_token(common_dir: &Path) -> Result<Option<Token>, GitError> {
+    load_token(&common_dir.join(FOLDER).join("repo-id"))
+}
+
+/// Returns the administrative directory that holds this token, wherever git has put it.
+pub fn find_admin_dir(common_dir: &Path, token: &Token) -> Result<Option<PathBuf>, GitError> {
+    let folder = common_dir.join("worktrees");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if files::is_absent(&error) => return Ok(None),
+        Err(error) => return Err(crate::system::SystemError::file("read", &folder)(error).into()),
+    };
+    for entry in entries {
+        let admin_dir = entry.map_err(crate::system::SystemError::file("read", &folder))?.path();
+        if load_token(&admin_dir.join("git-port-id"))?.as_ref() == Some(token) {
+            return Ok(Some(admin_dir));
+        }
+    }
+    Ok(None)
+}
+
+fn load_token(file: &Path) -> Result<Option<Token>, GitError> {
+    let Some(bytes) = files::load(file)? else { return Ok(None) };
+    parse(file, split(&bytes).0).map(Some)
+}
+
+fn parse(file: &Path, bytes: &[u8]) -> Result<Token, GitError> {
+    let damaged = |why: String| GitError::Damaged { path: file.to_owned(), why };
+    std::str::from_utf8(bytes)
+        .map_err(|error| damaged(error.to_string()))?
+        .parse()
+        .map_err(|error| damaged(format!("{error}")))
+}
+
+fn ensure(file: &Path, home: &[u8]) -> Result<Token, GitError> {
+    if let Some(token) = load_token(file)? {
+        return Ok(token);
+    }
+    if let Some(folder) = file.parent().filter(|folder| folder.ends_with(FOLDER)) {
+        files::create_private_dir(folder)?;
+    }
+    let token = Token::from_random(random_bytes()?);
+    if files::create(file, &contents(&token, home), Access::Public)? {
+        return Ok(token);
+    }
+    // Another process was first; its token counts.
+    load_token(file)?
+        .ok_or_else(|| GitError::Damaged { path: file.to_owned(), why: "it keeps vanishing".to_owned() })
+}
+
+fn contents(token: &Token, home: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{token}\n").into_bytes();
+    if !home.is_empty() {
+        bytes.extend_from_slice(home);
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    match bytes.iter().position(|byte| *byte == b'\n') {
+        Some(end) => (&bytes[..end], &bytes[end + 1..]),
+        None => (bytes, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_repository_keeps_its_token_and_a_copied_one_gets_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two, three) = (dir.path().join("one"), dir.path().join("two"), dir.path().join("three"));
+        std::fs::create_dir(&one).unwrap();
+        let token = repository_token(&one).unwrap();
+        assert_eq!(repository_token(&one).unwrap(), token);
+        std::fs::rename(&one, &two).unwrap();
+        assert_eq!(repository_token(&two).unwrap(), token);
+        std::fs::create_dir_all(three.join(FOLDER)).unwrap();
+        std::fs::copy(two.join(FOLDER).join("repo-id"), three.join(FOLDER).join("repo-id")).unwrap();
+        assert_ne!(repository_token(&three).unwrap(), token);
+        assert_eq!(repository_token(&two).unwrap(), token);
+    }
+
+    #[test]
+    fn a_damaged_token_is_named_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let worktree = Worktree {
+            admin_dir: dir.path().to_owned(),
+            path: dir.path().to_owned(),
+            main: false,
+            locked: false,
+        };
+        std::fs::File::create(token_file(&worktree)).unwrap();
+        assert!(matches!(token(&worktree), Err(GitError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,138 @@
+//! Finds the repository one stands in.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::GitError;
+use super::program::{git, git_in, read};
+use crate::system::command::Command;
+use crate::system::files;
+
+/// A repository, seen from one of its worktrees or from inside its common directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repo {
+    /// The directory all worktrees share, without symbolic links.
+    pub common_dir: PathBuf,
+    /// The administrative directory of the worktree one stands in; the common directory for the main one.
+    pub git_dir: PathBuf,
+    /// The top folder of the worktree one stands in; none in a bare repository or inside `.git`.
+    pub worktree: Option<PathBuf>,
+}
+
+impl Repo {
+    /// Returns the repository that the current folder is in, as git would find it.
+    ///
+    /// `redirected` says that variables such as `GIT_DIR` name the repository, as they do in a hook; then,
+    /// and where libgit2 cannot open what git can (reftable, SHA-256), git itself is asked.
+    pub fn discover(redirected: bool) -> Result<Self, GitError> {
+        if !redirected {
+            if let Some(repo) = open_with_library(Path::new(".")) {
+                return Ok(repo);
+            }
+        }
+        ask_git(git, Path::new("."))
+    }
+
+    /// Returns the repository that this folder is in, whatever the environment says.
+    pub fn at(folder: &Path) -> Result<Self, GitError> {
+        match open_with_library(folder) {
+            Some(repo) => Ok(repo),
+            None => ask_git(|| git_in(folder), folder),
+        }
+    }
+
+    /// Says whether one stands in the main worktree, or in no worktree.
+    pub fn is_main(&self) -> bool {
+        self.git_dir == self.common_dir
+    }
+
+    /// Returns the top folder of the main worktree; none where there is none, as in a bare repository.
+    pub fn main_worktree(&self) -> Option<PathBuf> {
+        if self.is_main() && self.worktree.is_some() {
+            return self.worktree.clone();
+        }
+        let setting = |key: &str| {
+            let asked = git_in(&self.common_dir).args(["config", "--get", key]);
+            read(asked).ok().map(|value| String::from_utf8_lossy(&value).trim_end().to_owned())
+        };
+        if is_bare(&self.common_dir).unwrap_or_else(|| setting("core.bare").as_deref() == Some("true")) {
+            return None;
+        }
+        if self.common_dir.file_name() == Some(".git".as_ref()) {
+            return self.common_dir.parent().map(Path::to_owned);
+        }
+        let configured = setting("core.worktree")?;
+        Some(files::canonical(&self.common_dir.join(configured)))
+    }
+
+    /// Returns the folder whose name is the project's name: the main worktree, or what stands for it in a
+    /// bare repository (`shop.git`, or the folder around `.bare`).
+    pub fn project_folder(&self) -> PathBuf {
+        if let Some(main) = self.main_worktree() {
+            return main;
+        }
+        let hidden =
+            self.common_dir.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        match self.common_dir.parent() {
+            Some(parent) if hidden => parent.to_owned(),
+            _ => self.common_dir.clone(),
+        }
+    }
+
+    /// Returns the folder that a relative path for a new worktree starts from: the main worktree, or what
+    /// stands in its place beside the other worktrees.
+    pub fn base_folder(&self) -> PathBuf {
+        self.main_worktree().unwrap_or_else(|| self.common_dir.clone())
+    }
+}
+
+fn open_with_library(folder: &Path) -> Option<Repo> {
+    let none: [&str; 0] = [];
+    let repository = git2::Repository::open_ext(folder, git2::RepositoryOpenFlags::empty(), none).ok()?;
+    Some(Repo {
+        common_dir: files::canonical(repository.commondir()),
+        git_dir: files::canonical(repository.path()),
+        worktree: stands_in(&repository, folder),
+    })
+}
+
+/// libgit2 names a worktree also for one who stands inside `.git`; git does not.
+fn stands_in(repository: &git2::Repository, folder: &Path) -> Option<PathBuf> {
+    let top = files::canonical(repository.workdir()?);
+    let here = files::canonical(folder);
+    let inside_git = here.starts_with(files::canonical(repository.path()));
+    (here.starts_with(&top) && !inside_git).then_some(top)
+}
+
+fn is_bare(common_dir: &Path) -> Option<bool> {
+    git2::Repository::open(common_dir).ok().map(|repository| repository.is_bare())
+}
+
+fn ask_git(command: impl Fn() -> Command, folder: &Path) -> Result<Repo, GitError> {
+    let ask = |question: &str| -> Result<PathBuf, GitError> {
+        let mut answer = read(command().args(["rev-parse", question])).map_err(|error| match error {
+            GitError::Failed { stderr, .. } => GitError::NotARepository { message: stderr },
+            other => other,
+        })?;
+        if answer.ends_with(b"\n") {
+            answer.pop();
+        }
+        Ok(files::canonical(&folder.join(path_from(answer))))
+    };
+    let git_dir = ask("--git-dir")?;
+    let common_dir = ask("--git-common-dir")?;
+    Ok(Repo { git_dir, common_dir, worktree: ask("--show-toplevel").ok() })
+}
+
+/// Returns the path that git printed.
+#[cfg(unix)]
+pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    OsString::from_vec(bytes).into()
+}
+
+/// Returns the path that git printed.
+#[cfg(not(unix))]
+pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
+    OsString::from(String::from_utf8_lossy(&bytes).into_owned()).into()
+}

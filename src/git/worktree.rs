@@ -1,0 +1,128 @@
+//! The worktrees of a repository, read from its administrative directories without starting a program.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::GitError;
+use super::program::{git_in, read};
+use super::repo::{Repo, path_from};
+use crate::system::{SystemError, files};
+
+/// A worktree, as its administrative directory describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worktree {
+    /// Its administrative directory; the common directory for the main one.
+    pub admin_dir: PathBuf,
+    /// Its top folder, which may be gone.
+    pub path: PathBuf,
+    /// Whether it is the main worktree.
+    pub main: bool,
+    /// Whether `git worktree lock` protects it.
+    pub locked: bool,
+}
+
+impl Worktree {
+    /// Returns the name of its folder, by which people call it.
+    pub fn name(&self) -> String {
+        self.path.file_name().unwrap_or_else(|| OsStr::new("/")).to_string_lossy().into_owned()
+    }
+
+    /// Returns the branch that is checked out, also in the midst of a rebase or bisect; none if HEAD is
+    /// detached.
+    pub fn branch(&self) -> Option<String> {
+        let text = |name: &str| {
+            let bytes = files::load(&self.admin_dir.join(name)).ok().flatten()?;
+            Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+        };
+        let branch = |reference: &str| reference.strip_prefix("refs/heads/").map(str::to_owned);
+        let head = text("HEAD")?;
+        if let Some(reference) = head.strip_prefix("ref: ") {
+            if reference == "refs/heads/.invalid" {
+                // With reftable the file is a decoy; only git knows.
+                let asked = git_in(&self.path).args(["symbolic-ref", "-q", "HEAD"]);
+                return branch(String::from_utf8_lossy(&read(asked).ok()?).trim_end());
+            }
+            return branch(reference);
+        }
+        let rebased = ["rebase-merge/head-name", "rebase-apply/head-name"].into_iter().find_map(text);
+        rebased.as_deref().and_then(branch).or_else(|| text("BISECT_START"))
+    }
+
+    /// Returns the commit that is checked out; none on a branch without commits.
+    pub fn head(&self) -> Option<String> {
+        if let Ok(repository) = git2::Repository::open(&self.path) {
+            return repository.head().ok()?.target().map(|oid| oid.to_string());
+        }
+        let asked = git_in(&self.path).args(["rev-parse", "-q", "--verify", "HEAD"]);
+        read(asked).ok().map(|oid| String::from_utf8_lossy(&oid).trim_end().to_owned())
+    }
+
+    /// Says whether the folder's `.git` leads back to this administrative directory. A copy of a
+    /// repository carries the administrative directories of the original's worktrees along.
+    pub fn is_connected(&self) -> bool {
+        self.main || link_target(&self.path).is_some_and(|target| target == self.admin_dir)
+    }
+}
+
+/// Returns where the `.git` file at the top of a linked worktree leads.
+pub fn link_target(top: &Path) -> Option<PathBuf> {
+    let bytes = files::load(&top.join(".git")).ok().flatten()?;
+    let target = bytes.strip_prefix(b"gitdir: ")?;
+    let target = path_from(target.strip_suffix(b"\n").unwrap_or(target).to_vec());
+    Some(files::canonical(&top.join(target)))
+}
+
+impl Repo {
+    /// Returns the worktree one stands in.
+    pub fn current(&self) -> Result<Worktree, GitError> {
+        let Some(path) = self.worktree.clone() else {
+            return Err(GitError::NoWorktree { path: self.git_dir.clone() });
+        };
+        let main = self.is_main();
+        let locked = !main && self.git_dir.join("locked").exists();
+        Ok(Worktree { admin_dir: self.git_dir.clone(), path, main, locked })
+    }
+
+    /// Returns all worktrees, the main one first, then by path. One that is half made is left out.
+    pub fn worktrees(&self) -> Result<Vec<Worktree>, GitError> {
+        let mut worktrees = self.linked_worktrees()?;
+        worktrees.sort_by(|one, other| one.path.cmp(&other.path));
+        if let Some(path) = self.main_worktree() {
+            worktrees
+                .insert(0, Worktree { admin_dir: self.common_dir.clone(), path, main: true, locked: false });
+        }
+        Ok(worktrees)
+    }
+
+    fn linked_worktrees(&self) -> Result<Vec<Worktree>, GitError> {
+        let folder = self.common_dir.join("worktrees");
+        let failed = |source| SystemError::File { act: "read", path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if files::is_absent(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error).into()),
+        };
+        let mut worktrees = Vec::new();
+        for entry in entries {
+            let admin_dir = entry.map_err(failed)?.path();
+            if let Some(path) = recorded_path(&admin_dir)? {
+                let locked = admin_dir.join("locked").exists();
+                worktrees.push(Worktree { admin_dir, path, main: false, locked });
+            }
+        }
+        Ok(worktrees)
+    }
+}
+
+/// Returns the top folder that an administrative directory names; none if it does not (yet).
+pub fn recorded_path(admin_dir: &Path) -> Result<Option<PathBuf>, GitError> {
+    let Some(bytes) = files::load(&admin_dir.join("gitdir"))? else { return Ok(None) };
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    // Since git 2.48 it may be relative to the administrative directory.
+    let link = files::canonical(&admin_dir.join(path_from(bytes.to_vec())));
+    Ok(link.parent().map(Path::to_owned))
+}

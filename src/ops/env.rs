@@ -1,0 +1,143 @@
+//! A worktree's ports as programs read them: one port, the variables, a URL.
+
+use super::allocate::{self, AllocateRequest, ServiceRequest};
+use super::copies;
+use super::standing::{self, Standing};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::identity;
+use crate::registry::scope::folder_slug;
+use crate::registry::{Allocation, EnvironmentName, ServiceName};
+use crate::store::{self, Filter};
+use crate::template::variables::{self, Scene, ServicePort, Variable};
+
+/// Which port is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct GetRequest {
+    /// The service; the primary one if none is named.
+    pub service: Option<ServiceName>,
+    /// The environment; `dev` if none is named.
+    pub environment: Option<EnvironmentName>,
+    /// Allocate it if there is none.
+    pub allocate: bool,
+    /// Which conversation or agent asks.
+    pub session: Option<String>,
+}
+
+/// Returns the allocation of a service in the worktree one stands in, allocating it if there is none and
+/// the request lets us.
+pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
+    let standing = Standing::here(ctx)?;
+    let environment = standing::environment(&standing.settings, request.environment.as_ref())?;
+    let wanted = |allocations: &[Allocation]| {
+        allocations
+            .iter()
+            .find(|allocation| match &request.service {
+                Some(service) => allocation.service == *service,
+                None => allocation.primary,
+            })
+            .cloned()
+    };
+    if let Some(allocation) = wanted(&allocations(ctx, &standing, &environment)?) {
+        return Ok(allocation);
+    }
+    if !request.allocate {
+        let what = request.service.as_ref().map_or_else(|| "the worktree".to_owned(), |name| format!("'{name}'"));
+        let service = request.service.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+        return Err(Error::new(ErrorKind::NotFound, format!("{what} has no port in '{environment}'"))
+            .hint(format!("allocate one: git port get{service}")));
+    }
+    let services = request.service.iter().cloned().map(ServiceRequest::any).collect();
+    let allocate = AllocateRequest {
+        services,
+        environment: Some(environment.clone()),
+        session: request.session.clone(),
+        ..AllocateRequest::default()
+    };
+    let allocated = allocate::allocate_in(ctx, &standing, allocate)?;
+    let placed: Vec<Allocation> = allocated.placed.into_iter().map(|placed| placed.allocation).collect();
+    wanted(&placed).or_else(|| placed.first().cloned()).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("the worktree has no primary port in '{environment}'"))
+    })
+}
+
+/// A worktree's variables.
+#[derive(Clone, Debug)]
+pub struct Environmental {
+    /// The variables, in the order in which they are written.
+    pub variables: Vec<Variable>,
+    /// The allocations behind them.
+    pub allocations: Vec<Allocation>,
+}
+
+/// Returns the variables of the worktree one stands in, allocating its services if it has none.
+pub fn env(ctx: &mut Context, environment: Option<&EnvironmentName>, allocate: bool) -> Result<Environmental> {
+    let standing = Standing::here(ctx)?;
+    let environment = standing::environment(&standing.settings, environment)?;
+    let mut allocations = allocations(ctx, &standing, &environment)?;
+    let missing = standing.settings.services.iter().any(|service| {
+        !allocations.iter().any(|allocation| allocation.service == service.name)
+    });
+    if allocate && (allocations.is_empty() || missing) {
+        let request = AllocateRequest { environment: Some(environment.clone()), ..AllocateRequest::default() };
+        match allocate::allocate_in(ctx, &standing, request) {
+            Ok(_) => allocations = self::allocations(ctx, &standing, &environment)?,
+            // What there is, is better than nothing: reading goes on in a sandbox.
+            Err(error) if allocations.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(Environmental { variables: variables(&standing, &environment, &allocations)?, allocations })
+}
+
+/// Returns the live allocations of a worktree in one environment: from the registry, or from the
+/// worktree's own copy where the registry cannot be opened.
+pub fn allocations(ctx: &mut Context, standing: &Standing, environment: &EnvironmentName) -> Result<Vec<Allocation>> {
+    let Some(token) = identity::find_token(&standing.worktree)? else { return Ok(Vec::new()) };
+    let filter = Filter { worktree: Some(token), environment: Some(environment.clone()), ..Filter::live() };
+    let asked = ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.allocations(&filter))?));
+    asked.or_else(|error| {
+        let mut copied = copies::load(&standing.worktree).ok_or(error)?;
+        copied.retain(|allocation| allocation.environment == *environment);
+        Ok(copied)
+    })
+}
+
+/// Returns the variables that carry these allocations.
+pub fn variables(
+    standing: &Standing,
+    environment: &EnvironmentName,
+    allocations: &[Allocation],
+) -> Result<Vec<Variable>> {
+    // In the order of the configuration; what is not configured follows.
+    let rank = |allocation: &Allocation| {
+        let services = &standing.settings.services;
+        services.iter().position(|service| service.name == allocation.service).unwrap_or(services.len())
+    };
+    let mut ordered: Vec<&Allocation> = allocations.iter().collect();
+    ordered.sort_by_key(|allocation| (rank(allocation), !allocation.primary, allocation.port));
+    let services = ordered
+        .into_iter()
+        .map(|allocation| ServicePort {
+            service: &allocation.service,
+            port: allocation.port,
+            url: allocation.url(),
+            primary: allocation.primary,
+            variables: standing
+                .settings
+                .service(&allocation.service)
+                .map_or(&[][..], |service| service.variables.as_slice()),
+        })
+        .collect();
+    let label = folder_slug(&standing.worktree.name());
+    let branch = standing.worktree.branch();
+    let scene = Scene {
+        project: &standing.project,
+        worktree: &label,
+        branch: branch.as_deref(),
+        environment,
+        services,
+        derived: &standing.settings.derived,
+    };
+    Ok(variables::variables(&scene)?)
+}

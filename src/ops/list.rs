@@ -1,0 +1,128 @@
+//! Which allocations there are, and how they stand.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::standing::{self, Standing};
+use crate::context::Context;
+use crate::error::Result;
+use crate::git::observe;
+use crate::registry::liveness::judge;
+use crate::registry::{Allocation, EnvironmentName, ProjectName, State, Status, Token};
+use crate::store::{self, Filter};
+use crate::system::files;
+
+/// Which allocations to list. Every part that is set must hold.
+#[derive(Clone, Debug, Default)]
+pub struct ListRequest {
+    /// Of this worktree; of the one stood in, if the path is empty.
+    pub worktree: Option<PathBuf>,
+    /// Of this project; of the one stood in, if none is named.
+    pub project: Option<Option<ProjectName>>,
+    /// In this environment.
+    pub environment: Option<EnvironmentName>,
+    /// In this state.
+    pub state: Option<State>,
+    /// Asked for by this session.
+    pub session: Option<String>,
+    /// Of all projects.
+    pub all: bool,
+    /// Released ones too.
+    pub released: bool,
+}
+
+/// An allocation, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The allocation.
+    pub allocation: Allocation,
+    /// How it stands.
+    pub state: State,
+    /// What people call the machine it is on.
+    pub host: String,
+}
+
+/// Returns the allocations that are asked for: of the worktree's project if nothing is said, of all
+/// projects outside a repository.
+pub fn list(ctx: &mut Context, request: &ListRequest) -> Result<Vec<Listed>> {
+    let mut filter = Filter {
+        environment: request.environment.clone(),
+        session: request.session.clone(),
+        live: if request.released || request.state == Some(State::Released) { None } else { Some(true) },
+        ..Filter::default()
+    };
+    let mut path = None;
+    match (&request.worktree, &request.project) {
+        (Some(top), _) => {
+            let top = if top.as_os_str().is_empty() { Standing::here(ctx)?.worktree.path } else { files::canonical(top) };
+            path = Some(top);
+        }
+        (None, Some(Some(project))) => filter.project = Some(project.clone()),
+        (None, Some(None)) => filter.project = Some(project_here(ctx)?),
+        (None, None) if !request.all && request.session.is_none() => {
+            filter.project = find_project_here(ctx)?;
+        }
+        (None, None) => {}
+    }
+    let mut allocations = store::read(ctx.store()?, |rows| rows.allocations(&filter))?;
+    if let Some(path) = path {
+        allocations.retain(|allocation| allocation.path.as_deref() == Some(&path));
+    }
+    let mut listed = states(ctx, allocations)?;
+    if let Some(state) = request.state {
+        listed.retain(|listed| listed.state == state);
+    }
+    Ok(listed)
+}
+
+fn find_project_here(ctx: &mut Context) -> Result<Option<ProjectName>> {
+    Ok(match ctx.find_repo()? {
+        Some(repo) => {
+            let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
+            Some(standing::project_name(&settings, &repo))
+        }
+        None => None,
+    })
+}
+
+fn project_here(ctx: &mut Context) -> Result<ProjectName> {
+    let repo = ctx.repo()?;
+    let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
+    Ok(standing::project_name(&settings, &repo))
+}
+
+/// Returns how each of these allocations stands.
+pub fn states(ctx: &mut Context, allocations: Vec<Allocation>) -> Result<Vec<Listed>> {
+    let mut gone: HashMap<Token, bool> = HashMap::new();
+    let mut names: HashMap<String, String> = HashMap::from([(ctx.host.key.clone(), ctx.host.name.clone())]);
+    let here = ctx.host.key.clone();
+    let tokens: Vec<Token> = allocations.iter().filter_map(|allocation| allocation.worktree.clone()).collect();
+    let hosts: Vec<String> = allocations.iter().map(|allocation| allocation.host.clone()).collect();
+    let records = store::read(ctx.store()?, |rows| -> Result<_, store::StoreError> {
+        for host in &hosts {
+            if !names.contains_key(host) {
+                let name = rows.host_name(host)?.unwrap_or_else(|| host.clone());
+                names.insert(host.clone(), name);
+            }
+        }
+        rows.worktrees(&here)
+    })?;
+    for record in records.into_iter().filter(|record| tokens.contains(&record.token)) {
+        let verdict = judge(observe::observe(&record));
+        gone.insert(record.token, verdict.is_gone());
+    }
+    Ok(allocations
+        .into_iter()
+        .map(|allocation| {
+            let orphaned = allocation.worktree.as_ref().and_then(|token| gone.get(token)).copied().unwrap_or(false);
+            let state = match allocation.status {
+                Status::Released => State::Released,
+                _ if orphaned => State::Orphaned,
+                Status::Active => State::Active,
+                Status::Allocated => State::Allocated,
+            };
+            let host = names.get(&allocation.host).cloned().unwrap_or_default();
+            Listed { allocation, state, host }
+        })
+        .collect())
+}

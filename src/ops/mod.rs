@@ -1,0 +1,20 @@
+//! What a user can do. Each operation takes a request and returns data; it prints nothing and parses
+//! nothing that was typed.
+
+pub mod allocate;
+pub mod check;
+pub mod cleanup;
+pub mod copies;
+pub mod env;
+pub mod history;
+pub mod hook;
+pub mod init;
+pub mod list;
+pub mod range;
+pub mod release;
+pub mod standing;
+pub mod stats;
+pub mod update;
+pub mod worktree;
+
+pub use standing::Standing;

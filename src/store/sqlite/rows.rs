@@ -1,0 +1,444 @@
+//! The registry's rows in SQLite: what stands in which column.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rusqlite::types::{Type, Value};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use super::failure;
+use crate::registry::{
+    Allocation, EnvironmentName, Event, Place, Port, PortRange, ProjectName, Protocol, RangeRecord,
+    Reservation, Token, WorktreeRecord,
+};
+use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
+
+/// A transaction's view of the rows.
+pub(super) struct SqliteRows<'a> {
+    connection: &'a Connection,
+    path: &'a Path,
+}
+
+const ALLOCATION: &str = "id, host, owner, protocol, port, project, worktree, path, branch, service, environment, \
+    is_primary, status, service_type, description, public_hostname, pinned, session, allocated_at, last_used_at, \
+    last_checked_at, released_at";
+
+const WORKTREE: &str = "token, host, project, repository, common_dir, admin_dir, path, branch, main, device, \
+    filesystem, mount, seen_at, missing_since";
+
+impl<'a> SqliteRows<'a> {
+    pub(super) fn new(connection: &'a Connection, path: &'a Path) -> Self {
+        Self { connection, path }
+    }
+
+    fn query<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = || {
+            let mut statement = self.connection.prepare(sql)?;
+            statement.query_map(params, read)?.collect()
+        };
+        let rows: rusqlite::Result<Vec<T>> = rows();
+        rows.map_err(|error| self.misread(&error))
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+        self.connection.execute(sql, params).map_err(|error| failure(self.path, "write", &error))
+    }
+
+    /// A value that cannot be what we wrote means a damaged file.
+    fn misread(&self, error: &rusqlite::Error) -> StoreError {
+        let damaged = matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        );
+        if damaged {
+            return StoreError::Damaged { registry: self.path.display().to_string(), why: error.to_string() };
+        }
+        failure(self.path, "read", error)
+    }
+}
+
+impl Rows for SqliteRows<'_> {
+    fn allocations(&mut self, filter: &Filter) -> Result<Vec<Allocation>, StoreError> {
+        let mut sql = format!("SELECT {ALLOCATION} FROM allocations WHERE 1");
+        let mut values: Vec<Value> = Vec::new();
+        let mut equal = |column: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                values.push(value);
+                sql.push_str(&format!(" AND {column} = ?{}", values.len()));
+            }
+        };
+        equal("host", filter.host.clone().map(Value::from));
+        equal("protocol", filter.protocol.map(|protocol| Value::from(protocol.name().to_owned())));
+        equal("port", filter.port.map(|port| Value::from(i64::from(port.number()))));
+        equal("project", filter.project.as_ref().map(|name| Value::from(name.to_string())));
+        equal("worktree", filter.worktree.as_ref().map(|token| Value::from(token.to_string())));
+        equal("service", filter.service.as_ref().map(|name| Value::from(name.to_string())));
+        equal("environment", filter.environment.as_ref().map(|name| Value::from(name.to_string())));
+        equal("session", filter.session.clone().map(Value::from));
+        match filter.live {
+            // Written as the partial indexes are, so that they are used.
+            Some(true) => sql.push_str(" AND status <> 'released'"),
+            Some(false) => sql.push_str(" AND status = 'released'"),
+            None => {}
+        }
+        sql.push_str(" ORDER BY port, protocol, id DESC");
+        self.query(&sql, params_from_iter(values), allocation)
+    }
+
+    fn ports(
+        &mut self,
+        host: &str,
+        protocol: Protocol,
+        range: PortRange,
+    ) -> Result<Vec<PortRecord>, StoreError> {
+        let sql = "SELECT port, max(status <> 'released'), max(released_at) FROM allocations \
+            WHERE host = ?1 AND protocol = ?2 AND port BETWEEN ?3 AND ?4 GROUP BY port ORDER BY port";
+        let params = params![host, protocol.name(), range.start().number(), range.end().number()];
+        self.query(sql, params, |row| {
+            Ok(PortRecord { port: port(row, 0)?, live: row.get(1)?, released_at: optional_time(row, 2)? })
+        })
+    }
+
+    fn worktrees(&mut self, host: &str) -> Result<Vec<WorktreeRecord>, StoreError> {
+        self.query(
+            &format!("SELECT {WORKTREE} FROM worktrees WHERE host = ?1 ORDER BY path"),
+            [host],
+            worktree,
+        )
+    }
+
+    fn worktree(&mut self, token: &Token) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = format!("SELECT {WORKTREE} FROM worktrees WHERE token = ?1");
+        Ok(self.query(&sql, [token.as_str()], worktree)?.pop())
+    }
+
+    fn ranges(&mut self) -> Result<Vec<RangeRecord>, StoreError> {
+        let sql = "SELECT kind, name, first_port, last_port FROM ranges ORDER BY kind, name, position";
+        let rows = self
+            .query(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, range(row, 2)?)))?;
+        let mut records: Vec<RangeRecord> = Vec::new();
+        for (kind, name, range) in rows {
+            let damaged =
+                |why: String| StoreError::Damaged { registry: self.path.display().to_string(), why };
+            let record = if kind == "environment" {
+                let name: EnvironmentName = name.parse().map_err(|error| damaged(format!("{error}")))?;
+                RangeRecord::Environment(name, vec![range])
+            } else {
+                let name: ProjectName = name.parse().map_err(|error| damaged(format!("{error}")))?;
+                RangeRecord::Project(name, vec![range])
+            };
+            match (records.last_mut(), &record) {
+                (Some(RangeRecord::Environment(last, ranges)), RangeRecord::Environment(name, _))
+                    if last == name =>
+                {
+                    ranges.push(range);
+                }
+                (Some(RangeRecord::Project(last, ranges)), RangeRecord::Project(name, _)) if last == name => {
+                    ranges.push(range);
+                }
+                _ => records.push(record),
+            }
+        }
+        Ok(records)
+    }
+
+    fn reservations(&mut self) -> Result<Vec<Reservation>, StoreError> {
+        let sql = "SELECT first_port, last_port, reason FROM reservations ORDER BY first_port, last_port";
+        self.query(sql, [], |row| Ok(Reservation { range: range(row, 0)?, reason: row.get(2)? }))
+    }
+
+    fn events(&mut self, of: Option<Port>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let sql = "SELECT at, kind, host, port, protocol, project, service, environment, path, branch, session, reason \
+            FROM events WHERE (?1 IS NULL OR port = ?1) ORDER BY id DESC LIMIT ?2";
+        self.query(sql, params![of.map(Port::number), limit], |row| {
+            Ok(Event {
+                at: time(row, 0)?,
+                kind: parsed(row, 1)?,
+                host: row.get(2)?,
+                port: row.get::<_, Option<u16>>(3)?.and_then(Port::new),
+                protocol: parsed(row, 4)?,
+                project: optional(row, 5)?,
+                service: optional(row, 6)?,
+                environment: optional(row, 7)?,
+                path: row.get::<_, Option<Vec<u8>>>(8)?.map(path_from),
+                branch: row.get(9)?,
+                session: row.get(10)?,
+                reason: row.get(11)?,
+            })
+        })
+    }
+
+    fn host_name(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.query("SELECT name FROM hosts WHERE key = ?1", [key], |row| row.get(0))?.pop())
+    }
+
+    fn note(&mut self, key: &str) -> Result<Option<String>, StoreError> {
+        self.connection
+            .query_row("SELECT value FROM notes WHERE key = ?1", [key], |row| row.get(0))
+            .optional()
+            .map_err(|error| self.misread(&error))
+    }
+}
+
+impl Transaction for SqliteRows<'_> {
+    fn insert_allocation(&mut self, allocation: &Allocation) -> Result<i64, StoreError> {
+        let sql = format!(
+            "INSERT INTO allocations ({ALLOCATION}) VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+             ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+        );
+        self.execute(&sql, params_from_iter(values(allocation)))?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn update_allocation(&mut self, allocation: &Allocation) -> Result<(), StoreError> {
+        let sql = "UPDATE allocations SET host = ?2, owner = ?3, protocol = ?4, port = ?5, project = ?6, \
+            worktree = ?7, path = ?8, branch = ?9, service = ?10, environment = ?11, is_primary = ?12, status = ?13, \
+            service_type = ?14, description = ?15, public_hostname = ?16, pinned = ?17, session = ?18, \
+            allocated_at = ?19, last_used_at = ?20, last_checked_at = ?21, released_at = ?22 WHERE id = ?1";
+        self.execute(sql, params_from_iter(values(allocation))).map(|_| ())
+    }
+
+    fn delete_allocation(&mut self, id: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM allocations WHERE id = ?1", [id]).map(|_| ())
+    }
+
+    fn put_worktree(&mut self, worktree: &WorktreeRecord) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT OR REPLACE INTO worktrees ({WORKTREE}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+             ?12, ?13, ?14)"
+        );
+        let params = params![
+            worktree.token.as_str(),
+            worktree.host,
+            worktree.project.as_str(),
+            worktree.repository.as_str(),
+            path_bytes(&worktree.common_dir),
+            path_bytes(&worktree.admin_dir),
+            path_bytes(&worktree.path),
+            worktree.branch,
+            worktree.main,
+            worktree.place.device.cast_signed(),
+            worktree.place.filesystem.cast_signed(),
+            path_bytes(&worktree.place.mount),
+            worktree.seen_at.as_millisecond(),
+            worktree.missing_since.map(Timestamp::as_millisecond),
+        ];
+        self.execute(&sql, params).map(|_| ())
+    }
+
+    fn delete_worktree(&mut self, token: &Token) -> Result<(), StoreError> {
+        self.execute("DELETE FROM worktrees WHERE token = ?1", [token.as_str()]).map(|_| ())
+    }
+
+    fn put_range(&mut self, range: &RangeRecord) -> Result<(), StoreError> {
+        let (kind, name, ranges) = match range {
+            RangeRecord::Environment(name, ranges) => ("environment", name.as_str(), ranges),
+            RangeRecord::Project(name, ranges) => ("project", name.as_str(), ranges),
+        };
+        self.execute("DELETE FROM ranges WHERE kind = ?1 AND name = ?2", [kind, name])?;
+        for (position, range) in (0_i64..).zip(ranges) {
+            let sql = "INSERT INTO ranges (kind, name, position, first_port, last_port) VALUES (?1, ?2, ?3, ?4, ?5)";
+            self.execute(sql, params![kind, name, position, range.start().number(), range.end().number()])?;
+        }
+        Ok(())
+    }
+
+    fn put_reservation(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO reservations (first_port, last_port, reason) VALUES (?1, ?2, ?3)";
+        let range = reservation.range;
+        self.execute(sql, params![range.start().number(), range.end().number(), reservation.reason])
+            .map(|_| ())
+    }
+
+    fn delete_reservation(&mut self, range: PortRange) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM reservations WHERE first_port = ?1 AND last_port = ?2";
+        Ok(self.execute(sql, params![range.start().number(), range.end().number()])? > 0)
+    }
+
+    fn append_event(&mut self, event: &Event) -> Result<(), StoreError> {
+        let sql = "INSERT INTO events (at, kind, host, port, protocol, project, service, environment, path, branch, \
+            session, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let params = params![
+            event.at.as_millisecond(),
+            event.kind.name(),
+            event.host,
+            event.port.map(Port::number),
+            event.protocol.name(),
+            event.project.as_ref().map(ProjectName::as_str),
+            event.service.as_ref().map(crate::registry::ServiceName::as_str),
+            event.environment.as_ref().map(EnvironmentName::as_str),
+            event.path.as_deref().map(path_bytes),
+            event.branch,
+            event.session,
+            event.reason,
+        ];
+        self.execute(sql, params).map(|_| ())
+    }
+
+    fn put_host(&mut self, key: &str, name: &str) -> Result<(), StoreError> {
+        // Nothing is written when nothing changed, so that a lone allocation stays small.
+        let sql = "INSERT INTO hosts (key, name) VALUES (?1, ?2) \
+            ON CONFLICT DO UPDATE SET name = excluded.name WHERE name <> excluded.name";
+        self.execute(sql, [key, name]).map(|_| ())
+    }
+
+    fn put_note(&mut self, key: &str, value: &str) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO notes (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+        self.execute(sql, [key, value]).map(|_| ())
+    }
+}
+
+/// The values of an allocation, in the order of [`ALLOCATION`].
+fn values(allocation: &Allocation) -> Vec<Value> {
+    let text = |text: &str| Value::from(text.to_owned());
+    let time = |time: Option<Timestamp>| Value::from(time.map(Timestamp::as_millisecond));
+    vec![
+        Value::from(allocation.id),
+        text(&allocation.host),
+        Value::from(allocation.user.clone()),
+        text(allocation.protocol.name()),
+        Value::from(i64::from(allocation.port.number())),
+        text(allocation.project.as_str()),
+        Value::from(allocation.worktree.as_ref().map(Token::to_string)),
+        Value::from(allocation.path.as_deref().map(path_bytes)),
+        Value::from(allocation.branch.clone()),
+        text(allocation.service.as_str()),
+        text(allocation.environment.as_str()),
+        Value::from(allocation.primary),
+        text(allocation.status.name()),
+        Value::from(allocation.service_type.clone()),
+        Value::from(allocation.description.clone()),
+        Value::from(allocation.public_hostname.clone()),
+        Value::from(allocation.pinned),
+        Value::from(allocation.session.clone()),
+        Value::from(allocation.allocated_at.as_millisecond()),
+        time(allocation.last_used_at),
+        time(allocation.last_checked_at),
+        time(allocation.released_at),
+    ]
+}
+
+fn allocation(row: &Row<'_>) -> rusqlite::Result<Allocation> {
+    Ok(Allocation {
+        id: row.get(0)?,
+        host: row.get(1)?,
+        user: row.get(2)?,
+        protocol: parsed(row, 3)?,
+        port: port(row, 4)?,
+        project: parsed(row, 5)?,
+        worktree: optional(row, 6)?,
+        path: row.get::<_, Option<Vec<u8>>>(7)?.map(path_from),
+        branch: row.get(8)?,
+        service: parsed(row, 9)?,
+        environment: parsed(row, 10)?,
+        primary: row.get(11)?,
+        status: parsed(row, 12)?,
+        service_type: row.get(13)?,
+        description: row.get(14)?,
+        public_hostname: row.get(15)?,
+        pinned: row.get(16)?,
+        session: row.get(17)?,
+        allocated_at: time(row, 18)?,
+        last_used_at: optional_time(row, 19)?,
+        last_checked_at: optional_time(row, 20)?,
+        released_at: optional_time(row, 21)?,
+    })
+}
+
+fn worktree(row: &Row<'_>) -> rusqlite::Result<WorktreeRecord> {
+    Ok(WorktreeRecord {
+        token: parsed(row, 0)?,
+        host: row.get(1)?,
+        project: parsed(row, 2)?,
+        repository: parsed(row, 3)?,
+        common_dir: path_from(row.get(4)?),
+        admin_dir: path_from(row.get(5)?),
+        path: path_from(row.get(6)?),
+        branch: row.get(7)?,
+        main: row.get(8)?,
+        place: Place {
+            device: row.get::<_, i64>(9)?.cast_unsigned(),
+            filesystem: row.get::<_, i64>(10)?.cast_unsigned(),
+            mount: path_from(row.get(11)?),
+        },
+        seen_at: time(row, 12)?,
+        missing_since: optional_time(row, 13)?,
+    })
+}
+
+fn unfit(
+    column: usize,
+    kind: Type,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, why.into())
+}
+
+fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    row.get::<_, String>(column)?.parse().map_err(|error: T::Err| unfit(column, Type::Text, error))
+}
+
+fn optional<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| text.parse().map_err(|error: T::Err| unfit(column, Type::Text, error))).transpose()
+}
+
+fn port(row: &Row<'_>, column: usize) -> rusqlite::Result<Port> {
+    Port::new(row.get(column)?).ok_or_else(|| unfit(column, Type::Integer, "a port is never 0"))
+}
+
+fn range(row: &Row<'_>, column: usize) -> rusqlite::Result<PortRange> {
+    PortRange::new(port(row, column)?, port(row, column + 1)?)
+        .ok_or_else(|| unfit(column, Type::Integer, "a range ends before it begins"))
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?).map_err(|error| unfit(column, Type::Integer, error))
+}
+
+fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let milliseconds: Option<i64> = row.get(column)?;
+    milliseconds
+        .map(|milliseconds| {
+            Timestamp::from_millisecond(milliseconds).map_err(|error| unfit(column, Type::Integer, error))
+        })
+        .transpose()
+}
+
+#[cfg(unix)]
+fn path_bytes(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str().as_bytes().to_vec()
+}
+
+#[cfg(unix)]
+fn path_from(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_bytes(path: &Path) -> Vec<u8> {
+    path.to_string_lossy().into_owned().into_bytes()
+}
+
+#[cfg(not(unix))]
+fn path_from(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
