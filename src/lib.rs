@@ -15,6 +15,7 @@
 //! - [`template`]: text in, text out
 //! - [`registry`]: the rules
 
+pub mod config;
 pub mod error;
 pub mod git;
 pub mod registry;
