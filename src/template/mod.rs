@@ -1,1 +1,9 @@
 //! Text in, text out: the files and lines that programs read their ports from.
+
+pub mod dev_command;
+pub mod dotenv;
+pub mod shell;
+pub mod variables;
+
+pub use shell::Format;
+pub use variables::{Scene, ServicePort, TemplateError, Variable};
