@@ -1,1 +1,10 @@
 //! Tests of the whole program, in one binary.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
+
+mod hooks;
