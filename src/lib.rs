@@ -16,8 +16,10 @@
 //! - [`registry`]: the rules
 
 pub mod config;
+pub mod context;
 pub mod error;
 pub mod git;
+pub mod ops;
 pub mod registry;
 pub mod store;
 pub mod system;

@@ -108,6 +108,36 @@ pub fn create(path: &Path, contents: &[u8], access: Access) -> Result<bool, Syst
     }
 }
 
+/// Replaces what is in a file that is there, in one step; its mode and its owner stay.
+///
+/// A symbolic link at `path` is refused.
+pub fn rewrite(path: &Path, contents: &[u8]) -> Result<(), SystemError> {
+    refuse_symlink(path)?;
+    let failed = |source| SystemError::file("write", path)(source);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let before = fs::metadata(path).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder
+        .prefix(".git-port-")
+        .suffix(".tmp")
+        .tempfile_in(dir)
+        .map_err(SystemError::file("write", path))?;
+    file.write_all(contents).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let now = file.as_file().metadata().map_err(failed)?;
+        if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+            fchown(file.as_file(), Some(before.uid()), Some(before.gid())).map_err(failed)?;
+        }
+    }
+    // After the owner: chown(2) clears bits of the mode.
+    file.as_file().set_permissions(before.permissions()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
 /// Adds a line at the end of a text file, which is made if need be, unless it has that line.
 pub fn ensure_line(path: &Path, line: &str) -> Result<(), SystemError> {
     if let Some(dir) = path.parent() {

@@ -9,3 +9,4 @@
 
 #[cfg(unix)]
 mod env_formats;
+mod hooks;
