@@ -77,7 +77,9 @@ impl Context {
     pub fn find_repo(&self) -> Result<Option<Repo>> {
         match self.repo() {
             Ok(repo) => Ok(Some(repo)),
-            Err(error) if error.kind == ErrorKind::NotARepository && is_plain_absence(&error.message) => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotARepository && is_plain_absence(&error.message) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

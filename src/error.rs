@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::config::ConfigError;
 use crate::git::GitError;
-use crate::registry::{InvalidName, InvalidPort};
 use crate::registry::allocation::InvalidState;
+use crate::registry::{InvalidName, InvalidPort};
 use crate::store::StoreError;
 use crate::system::SystemError;
 use crate::template::TemplateError;
@@ -133,6 +133,17 @@ impl Error {
         self
     }
 
+    /// Returns the message, and what caused it, on one line.
+    pub fn full_message(&self) -> String {
+        let mut message = self.message.clone();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        message
+    }
+
     /// Returns the exit status of a command that ends with it.
     pub fn exit_status(&self) -> u8 {
         self.git_status.unwrap_or_else(|| self.kind.exit_status())
@@ -223,11 +234,22 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let (kind, hint) = match &error {
             StoreError::Busy { .. } => (ErrorKind::Busy, "try again in a moment"),
-            StoreError::Unavailable { .. } => (ErrorKind::Unavailable, "make room, or name another registry: --registry <path>"),
-            StoreError::Denied { .. } => (ErrorKind::Denied, "name a registry that can be written: --registry <path>"),
-            StoreError::Damaged { .. } => (ErrorKind::RegistryDamaged, "set the file aside, and run 'git port allocate' in each worktree"),
-            StoreError::Newer { .. } => (ErrorKind::RegistryNewer, "update git-port, or name another registry: --registry <path>"),
-            StoreError::Constraint { .. } | StoreError::Failed { .. } => (ErrorKind::Internal, "please report this"),
+            StoreError::Unavailable { .. } => {
+                (ErrorKind::Unavailable, "make room, or name another registry: --registry <path>")
+            }
+            StoreError::Denied { .. } => {
+                (ErrorKind::Denied, "name a registry that can be written: --registry <path>")
+            }
+            StoreError::Damaged { .. } => (
+                ErrorKind::RegistryDamaged,
+                "set the file aside, and run 'git port allocate' in each worktree",
+            ),
+            StoreError::Newer { .. } => {
+                (ErrorKind::RegistryNewer, "update git-port, or name another registry: --registry <path>")
+            }
+            StoreError::Constraint { .. } | StoreError::Failed { .. } => {
+                (ErrorKind::Internal, "please report this")
+            }
         };
         Self::new(kind, error.to_string()).hint(hint)
     }

@@ -15,11 +15,14 @@
 //! - [`template`]: text in, text out
 //! - [`registry`]: the rules
 
+pub mod api;
+pub mod cli;
 pub mod config;
 pub mod context;
 pub mod error;
 pub mod git;
 pub mod ops;
+pub mod output;
 pub mod registry;
 pub mod store;
 pub mod system;

@@ -1,3 +1,7 @@
 //! The `git-port` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(git_port::cli::main(std::env::args_os()))
+}

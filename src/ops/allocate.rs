@@ -9,11 +9,12 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::allocator::{self, Landscape, PortUse, Refusal, Strategy, Wish};
 use crate::registry::{
-    Allocation, EnvironmentName, Event, EventKind, Port, PortRange, ProjectName, Protocol, Ranges, Reservation,
-    ServiceName, Status, WorktreeRecord, avoided,
+    Allocation, EnvironmentName, Event, EventKind, Port, PortRange, ProjectName, Protocol, Ranges,
+    Reservation, ServiceName, Status, WorktreeRecord, avoided,
 };
 use crate::store::{self, Filter, Transaction};
-use crate::system::{probe, random_bytes};
+use crate::system::{files, probe, random_bytes};
+use crate::template::dev_command;
 
 /// What one service is to get.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +101,11 @@ pub fn allocate(ctx: &mut Context, request: AllocateRequest) -> Result<Allocated
 }
 
 /// Ensures the allocations that are asked for in this worktree.
-pub fn allocate_in(ctx: &mut Context, standing: &Standing, mut request: AllocateRequest) -> Result<Allocated> {
+pub fn allocate_in(
+    ctx: &mut Context,
+    standing: &Standing,
+    mut request: AllocateRequest,
+) -> Result<Allocated> {
     let settings = &standing.settings;
     let environment = standing::environment(settings, request.environment.as_ref())?;
     if request.services.is_empty() {
@@ -125,15 +130,19 @@ pub fn allocate_in(ctx: &mut Context, standing: &Standing, mut request: Allocate
 
 fn allocate_outside(ctx: &mut Context, request: AllocateRequest) -> Result<Allocated> {
     let Some(project) = request.project.clone() else {
-        return Err(Error::new(ErrorKind::NotARepository, "not in a worktree, so it cannot be told whose port it is")
-            .hint("name the project: git port allocate <service> --project <name>"));
+        return Err(Error::new(
+            ErrorKind::NotARepository,
+            "not in a worktree, so it cannot be told whose port it is",
+        )
+        .hint("name the project: git port allocate <service> --project <name>"));
     };
     let settings = ctx.settings(None, None)?;
     let environment = standing::environment(&settings, request.environment.as_ref())?;
     if request.services.is_empty() {
         return Err(Error::usage("no service is named").hint("git port allocate <service> --project <name>"));
     }
-    let claim = Claim { project, worktree: None, branch: None, environment, settings: &settings, primary: None };
+    let claim =
+        Claim { project, worktree: None, branch: None, environment, settings: &settings, primary: None };
     place(ctx, &claim, &request)
 }
 
@@ -161,7 +170,8 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
         }
         attempt.run(tx)
     })?;
-    let warnings = placed.iter().filter(|placed| placed.created).filter_map(|placed| attempt.warning(placed)).collect();
+    let warnings =
+        placed.iter().filter(|placed| placed.created).filter_map(|placed| attempt.warning(placed)).collect();
     Ok(Allocated { placed, warnings })
 }
 
@@ -193,8 +203,10 @@ impl Attempt<'_> {
         }
         let mut has_primary = live.iter().any(|allocation| allocation.primary);
         for (protocol, indexes) in missing {
-            let wishes: Vec<Wish> =
-                indexes.iter().map(|index| self.wish(tx, &self.request.services[*index], protocol)).collect::<Result<_>>()?;
+            let wishes: Vec<Wish> = indexes
+                .iter()
+                .map(|index| self.wish(tx, &self.request.services[*index], protocol))
+                .collect::<Result<_>>()?;
             let ports = self.choose(tx, &ranges, protocol, &wishes)?;
             for (index, port) in indexes.into_iter().zip(ports) {
                 let service = &self.request.services[index].service;
@@ -231,11 +243,19 @@ impl Attempt<'_> {
     }
 
     /// The same worktree and service keep the same port, whoever listens on it.
-    fn keep(&self, tx: &mut dyn Transaction, existing: &Allocation, wanted: &ServiceRequest) -> Result<Placed> {
+    fn keep(
+        &self,
+        tx: &mut dyn Transaction,
+        existing: &Allocation,
+        wanted: &ServiceRequest,
+    ) -> Result<Placed> {
         if let Some(port) = wanted.exactly.filter(|port| *port != existing.port) {
             let service = &existing.service;
-            return Err(Error::new(ErrorKind::Conflict, format!("'{service}' has port {} already", existing.port))
-                .hint(format!("to move it: git port allocate {service} --new --port {port}")));
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("'{service}' has port {} already", existing.port),
+            )
+            .hint(format!("to move it: git port allocate {service} --new --port {port}")));
         }
         let mut allocation = existing.clone();
         let replace = |field: &mut Option<String>, value: &Option<String>| {
@@ -259,12 +279,18 @@ impl Attempt<'_> {
 
     fn wish(&self, tx: &mut dyn Transaction, wanted: &ServiceRequest, protocol: Protocol) -> Result<Wish> {
         let configured = self.claim.settings.service(&wanted.service).and_then(|service| service.prefer);
-        let remembered = if self.request.new { None } else { self.remembered(tx, &wanted.service, protocol)? };
+        let remembered =
+            if self.request.new { None } else { self.remembered(tx, &wanted.service, protocol)? };
         Ok(Wish { exactly: wanted.exactly, remembered, prefer: wanted.prefer.or(configured) })
     }
 
     /// The port this worktree had, else the one this branch had; newest first.
-    fn remembered(&self, tx: &mut dyn Transaction, service: &ServiceName, protocol: Protocol) -> Result<Option<Port>> {
+    fn remembered(
+        &self,
+        tx: &mut dyn Transaction,
+        service: &ServiceName,
+        protocol: Protocol,
+    ) -> Result<Option<Port>> {
         let claim = self.claim;
         let mut released = tx.allocations(&Filter {
             host: Some(self.host.clone()),
@@ -363,7 +389,8 @@ impl Attempt<'_> {
         };
         let event = match old {
             Some(old) => {
-                let released = Allocation { status: Status::Released, released_at: Some(self.now), ..old.clone() };
+                let released =
+                    Allocation { status: Status::Released, released_at: Some(self.now), ..old.clone() };
                 tx.update_allocation(&released)?;
                 Event::of(&allocation, EventKind::Moved, self.now, format!("moved from {}", old.port))
             }
@@ -395,7 +422,13 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn explain(&self, tx: &mut dyn Transaction, refusal: Refusal, protocol: Protocol, own: &[PortRange]) -> Result<Error> {
+    fn explain(
+        &self,
+        tx: &mut dyn Transaction,
+        refusal: Refusal,
+        protocol: Protocol,
+        own: &[PortRange],
+    ) -> Result<Error> {
         Ok(match refusal {
             Refusal::Taken(port) => {
                 let at = Filter {
@@ -424,10 +457,20 @@ impl Attempt<'_> {
         })
     }
 
-    fn full(&self, tx: &mut dyn Transaction, in_use: u32, protocol: Protocol, own: &[PortRange]) -> Result<Error> {
+    fn full(
+        &self,
+        tx: &mut dyn Transaction,
+        in_use: u32,
+        protocol: Protocol,
+        own: &[PortRange],
+    ) -> Result<Error> {
         let names: Vec<String> = own.iter().map(ToString::to_string).collect();
         let of = format!("'{}'", self.claim.environment);
-        let on_machine = if in_use > 0 { format!(" ({in_use} of them are in use on this machine)") } else { String::new() };
+        let on_machine = if in_use > 0 {
+            format!(" ({in_use} of them are in use on this machine)")
+        } else {
+            String::new()
+        };
         let mut error = Error::new(
             ErrorKind::RangeFull,
             format!("no port is left for {of} in {}{on_machine}", names.join(", ")),
@@ -448,16 +491,18 @@ impl Attempt<'_> {
         } else {
             self.claim.environment.to_string()
         };
-        Ok(error
-            .hint("see what can be released: git port cleanup --dry-run")
-            .hint(format!("or widen the range: git port range set {whose} {},<first>-<last>", names.join(","))))
+        Ok(error.hint("see what can be released: git port cleanup --dry-run").hint(format!(
+            "or widen the range: git port range set {whose} {},<first>-<last>",
+            names.join(",")
+        )))
     }
 
     /// What is given when asked for, but may surprise.
     fn warning(&self, placed: &Placed) -> Option<String> {
         let allocation = &placed.allocation;
         let asked = self.request.services.iter().any(|wanted| {
-            wanted.service == allocation.service && (wanted.exactly.or(wanted.prefer)) == Some(allocation.port)
+            wanted.service == allocation.service
+                && (wanted.exactly.or(wanted.prefer)) == Some(allocation.port)
         });
         if !asked {
             return None;
@@ -471,7 +516,11 @@ impl Attempt<'_> {
         let outside = !own.iter().any(|range| range.contains(port));
         (outside && !self.claim.environment.is_production()).then(|| {
             let names: Vec<String> = own.iter().map(ToString::to_string).collect();
-            format!("port {port} lies outside the range of '{}' ({})", self.claim.environment, names.join(", "))
+            format!(
+                "port {port} lies outside the range of '{}' ({})",
+                self.claim.environment,
+                names.join(", ")
+            )
         })
     }
 }
@@ -491,8 +540,15 @@ fn reserved(port: Port, reservation: &Reservation) -> Error {
 /// Returns all ranges and reservations in force.
 pub fn ranges(settings: &Settings, mut reserved: Vec<Reservation>) -> Ranges {
     let configured = settings.allocation.reserved.iter();
-    reserved.extend(configured.map(|range| Reservation { range: *range, reason: Some("configuration".to_owned()) }));
+    reserved.extend(
+        configured.map(|range| Reservation { range: *range, reason: Some("configuration".to_owned()) }),
+    );
     Ranges { environments: settings.ranges.clone(), projects: settings.projects.clone(), reserved }
+}
+
+/// Returns how a project starts its dev server, by the files at the top of a worktree.
+pub fn dev_command(top: &std::path::Path) -> Option<String> {
+    dev_command::find(&|name| files::load_text(&top.join(name)).ok().flatten())
 }
 
 /// Returns an allocation's owner in words: `shop/web (branch 'main', /home/me/shop)`.

@@ -45,12 +45,18 @@ pub fn check(ctx: &mut Context, ports: &[Port], protocol: Protocol) -> Result<Ve
     let host = ctx.host.key.clone();
     let mut checked = Vec::with_capacity(ports.len());
     for port in ports {
-        let filter = Filter { host: Some(host.clone()), protocol: Some(protocol), port: Some(*port), ..Filter::live() };
+        let filter = Filter {
+            host: Some(host.clone()),
+            protocol: Some(protocol),
+            port: Some(*port),
+            ..Filter::live()
+        };
         let (owners, reservations) = store::read(ctx.store()?, |rows| -> Result<_, store::StoreError> {
             Ok((rows.allocations(&filter)?, rows.reservations()?))
         })?;
         let ranges = allocate::ranges(&settings, reservations);
-        let reserved = ranges.reservation(*port).map(|reservation| reservation.reason.clone().unwrap_or_default());
+        let reserved =
+            ranges.reservation(*port).map(|reservation| reservation.reason.clone().unwrap_or_default());
         checked.push(Checked {
             port: *port,
             protocol,

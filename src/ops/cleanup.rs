@@ -47,8 +47,10 @@ pub fn cleanup(ctx: &mut Context, request: &CleanupRequest) -> Result<CleanedUp>
     let settings = settings(ctx)?;
     let older_than = request.older_than.unwrap_or(settings.cleanup.older_than);
     let worktrees = worktrees(ctx)?;
-    let verdicts: HashMap<Token, Judged> =
-        worktrees.iter().map(|(record, verdict)| (record.token.clone(), Judged { verdict: *verdict, ripe: true })).collect();
+    let verdicts: HashMap<Token, Judged> = worktrees
+        .iter()
+        .map(|(record, verdict)| (record.token.clone(), Judged { verdict: *verdict, ripe: true }))
+        .collect();
     let plan = make_plan(ctx, &verdicts, older_than)?;
     if request.dry_run {
         return Ok(CleanedUp { dry_run: true, plan, warnings: Vec::new() });
@@ -65,7 +67,8 @@ pub(super) fn automatic(ctx: &mut Context, settings: &Settings) {
     }
     let now = ctx.clock.now();
     let due = |last: Option<String>| {
-        let last = last.and_then(|last| last.parse().ok()).and_then(|last| Timestamp::from_millisecond(last).ok());
+        let last =
+            last.and_then(|last| last.parse().ok()).and_then(|last| Timestamp::from_millisecond(last).ok());
         // A clock that went backwards proves nothing either way; the next interval will do.
         last.is_none_or(|last| now.duration_since(last).abs() >= settings.cleanup.interval)
     };

@@ -73,7 +73,8 @@ pub fn refresh(ctx: &mut Context, token: &Token) -> Vec<String> {
         Ok(Some(record)) => record,
         _ => return Vec::new(),
     };
-    let worktree = Worktree { admin_dir: record.admin_dir, path: record.path, main: record.main, locked: false };
+    let worktree =
+        Worktree { admin_dir: record.admin_dir, path: record.path, main: record.main, locked: false };
     if !matches!(identity::find_token(&worktree), Ok(Some(found)) if found == *token) {
         return Vec::new();
     }
@@ -85,10 +86,12 @@ pub fn refresh(ctx: &mut Context, token: &Token) -> Vec<String> {
     match Standing::of(ctx, repo, worktree) {
         Ok(standing) if standing.worktree.path.is_dir() => deliver(ctx, &standing, token),
         // Its folder is gone: what is left of it must not go on promising ports.
-        Ok(standing) => match live(ctx, token).and_then(|live| write_copy(&standing.worktree, token, &live)) {
-            Ok(()) => Vec::new(),
-            Err(error) => vec![format!("a copy of its ports is not up to date: {error}")],
-        },
+        Ok(standing) => {
+            match live(ctx, token).and_then(|live| write_copy(&standing.worktree, token, &live)) {
+                Ok(()) => Vec::new(),
+                Err(error) => vec![format!("a copy of its ports is not up to date: {error}")],
+            }
+        }
         Err(error) => vec![format!("its copy of its ports is not up to date: {error}")],
     }
 }
@@ -143,8 +146,11 @@ fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]
         let why = "was not written by git-port, so it is left alone";
         return Err(crate::system::SystemError::Unsafe { path: file, why }.into());
     }
-    let dev: Vec<Allocation> =
-        allocations.iter().filter(|allocation| allocation.environment == EnvironmentName::dev()).cloned().collect();
+    let dev: Vec<Allocation> = allocations
+        .iter()
+        .filter(|allocation| allocation.environment == EnvironmentName::dev())
+        .cloned()
+        .collect();
     if dev.is_empty() {
         return Ok(files::remove(&file)?);
     }

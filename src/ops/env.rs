@@ -42,7 +42,8 @@ pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
         return Ok(allocation);
     }
     if !request.allocate {
-        let what = request.service.as_ref().map_or_else(|| "the worktree".to_owned(), |name| format!("'{name}'"));
+        let what =
+            request.service.as_ref().map_or_else(|| "the worktree".to_owned(), |name| format!("'{name}'"));
         let service = request.service.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
         return Err(Error::new(ErrorKind::NotFound, format!("{what} has no port in '{environment}'"))
             .hint(format!("allocate one: git port get{service}")));
@@ -71,15 +72,22 @@ pub struct Environmental {
 }
 
 /// Returns the variables of the worktree one stands in, allocating its services if it has none.
-pub fn env(ctx: &mut Context, environment: Option<&EnvironmentName>, allocate: bool) -> Result<Environmental> {
+pub fn env(
+    ctx: &mut Context,
+    environment: Option<&EnvironmentName>,
+    allocate: bool,
+) -> Result<Environmental> {
     let standing = Standing::here(ctx)?;
     let environment = standing::environment(&standing.settings, environment)?;
     let mut allocations = allocations(ctx, &standing, &environment)?;
-    let missing = standing.settings.services.iter().any(|service| {
-        !allocations.iter().any(|allocation| allocation.service == service.name)
-    });
+    let missing = standing
+        .settings
+        .services
+        .iter()
+        .any(|service| !allocations.iter().any(|allocation| allocation.service == service.name));
     if allocate && (allocations.is_empty() || missing) {
-        let request = AllocateRequest { environment: Some(environment.clone()), ..AllocateRequest::default() };
+        let request =
+            AllocateRequest { environment: Some(environment.clone()), ..AllocateRequest::default() };
         match allocate::allocate_in(ctx, &standing, request) {
             Ok(_) => allocations = self::allocations(ctx, &standing, &environment)?,
             // What there is, is better than nothing: reading goes on in a sandbox.
@@ -92,7 +100,11 @@ pub fn env(ctx: &mut Context, environment: Option<&EnvironmentName>, allocate: b
 
 /// Returns the live allocations of a worktree in one environment: from the registry, or from the
 /// worktree's own copy where the registry cannot be opened.
-pub fn allocations(ctx: &mut Context, standing: &Standing, environment: &EnvironmentName) -> Result<Vec<Allocation>> {
+pub fn allocations(
+    ctx: &mut Context,
+    standing: &Standing,
+    environment: &EnvironmentName,
+) -> Result<Vec<Allocation>> {
     let Some(token) = identity::find_token(&standing.worktree)? else { return Ok(Vec::new()) };
     let filter = Filter { worktree: Some(token), environment: Some(environment.clone()), ..Filter::live() };
     let asked = ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.allocations(&filter))?));

@@ -54,7 +54,11 @@ pub fn list(ctx: &mut Context, request: &ListRequest) -> Result<Vec<Listed>> {
     let mut path = None;
     match (&request.worktree, &request.project) {
         (Some(top), _) => {
-            let top = if top.as_os_str().is_empty() { Standing::here(ctx)?.worktree.path } else { files::canonical(top) };
+            let top = if top.as_os_str().is_empty() {
+                Standing::here(ctx)?.worktree.path
+            } else {
+                files::canonical(top)
+            };
             path = Some(top);
         }
         (None, Some(Some(project))) => filter.project = Some(project.clone()),
@@ -96,7 +100,8 @@ pub fn states(ctx: &mut Context, allocations: Vec<Allocation>) -> Result<Vec<Lis
     let mut gone: HashMap<Token, bool> = HashMap::new();
     let mut names: HashMap<String, String> = HashMap::from([(ctx.host.key.clone(), ctx.host.name.clone())]);
     let here = ctx.host.key.clone();
-    let tokens: Vec<Token> = allocations.iter().filter_map(|allocation| allocation.worktree.clone()).collect();
+    let tokens: Vec<Token> =
+        allocations.iter().filter_map(|allocation| allocation.worktree.clone()).collect();
     let hosts: Vec<String> = allocations.iter().map(|allocation| allocation.host.clone()).collect();
     let records = store::read(ctx.store()?, |rows| -> Result<_, store::StoreError> {
         for host in &hosts {
@@ -114,7 +119,8 @@ pub fn states(ctx: &mut Context, allocations: Vec<Allocation>) -> Result<Vec<Lis
     Ok(allocations
         .into_iter()
         .map(|allocation| {
-            let orphaned = allocation.worktree.as_ref().and_then(|token| gone.get(token)).copied().unwrap_or(false);
+            let orphaned =
+                allocation.worktree.as_ref().and_then(|token| gone.get(token)).copied().unwrap_or(false);
             let state = match allocation.status {
                 Status::Released => State::Released,
                 _ if orphaned => State::Orphaned,

@@ -169,15 +169,23 @@ fn refuse_overlap(settings: &Settings, project: &ProjectName, ranges: &[PortRang
     for (other, theirs) in settings.projects.iter().filter(|(other, _)| *other != project) {
         for range in ranges {
             if let Some(taken) = theirs.iter().find(|theirs| theirs.overlaps(*range)) {
-                return Err(Error::new(ErrorKind::Conflict, format!("'{range}' overlaps {taken} of project '{other}'"))
-                    .hint("see all ranges: git port range list"));
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("'{range}' overlaps {taken} of project '{other}'"),
+                )
+                .hint("see all ranges: git port range list"));
             }
         }
     }
     Ok(())
 }
 
-fn change(ctx: &mut Context, settings: &Settings, record: &RangeRecord, kind: EventKind) -> Result<Vec<String>> {
+fn change(
+    ctx: &mut Context,
+    settings: &Settings,
+    record: &RangeRecord,
+    kind: EventKind,
+) -> Result<Vec<String>> {
     let (key, ranges) = match record {
         RangeRecord::Environment(name, ranges) => (format!("ranges.{name}"), ranges),
         RangeRecord::Project(name, ranges) => (format!("projects.{name}.range"), ranges),
@@ -188,8 +196,12 @@ fn change(ctx: &mut Context, settings: &Settings, record: &RangeRecord, kind: Ev
         tx.put_range(record)?;
         tx.append_event(&event)
     })?;
-    let overruled = settings.origin(&key).filter(|origin| !matches!(origin, Origin::BuiltIn | Origin::Registry));
-    Ok(overruled.map(|origin| format!("'{key}' is set by {origin}, which wins over the registry")).into_iter().collect())
+    let overruled =
+        settings.origin(&key).filter(|origin| !matches!(origin, Origin::BuiltIn | Origin::Registry));
+    Ok(overruled
+        .map(|origin| format!("'{key}' is set by {origin}, which wins over the registry"))
+        .into_iter()
+        .collect())
 }
 
 fn only_port(range: PortRange) -> Option<Port> {

@@ -102,7 +102,11 @@ fn filters(ctx: &mut Context, request: &ReleaseRequest) -> Result<Vec<(String, F
     let mut filters = Vec::new();
     if let Some(path) = &request.worktree {
         let token = token_at(ctx, path)?;
-        let name = if path.as_os_str().is_empty() { "this worktree".to_owned() } else { format!("'{}'", path.display()) };
+        let name = if path.as_os_str().is_empty() {
+            "this worktree".to_owned()
+        } else {
+            format!("'{}'", path.display())
+        };
         filters.push((name, Filter { worktree: Some(token), ..base.clone() }));
     }
     for target in &request.targets {
@@ -126,7 +130,8 @@ fn owned_here(ctx: &mut Context, filter: Filter) -> Result<Filter> {
     let standing = Standing::here(ctx)?;
     let token = identity::find_token(&standing.worktree)?;
     let in_worktree = Filter { worktree: token.clone(), ..filter.clone() };
-    let has_own = token.is_some() && !store::read(ctx.store()?, |rows| rows.allocations(&in_worktree))?.is_empty();
+    let has_own =
+        token.is_some() && !store::read(ctx.store()?, |rows| rows.allocations(&in_worktree))?.is_empty();
     Ok(if has_own {
         in_worktree
     } else {
@@ -152,7 +157,8 @@ fn token_at(ctx: &mut Context, path: &std::path::Path) -> Result<Token> {
 }
 
 fn refresh(ctx: &mut Context, released: &[Allocation]) -> Vec<String> {
-    let mut tokens: Vec<&Token> = released.iter().filter_map(|allocation| allocation.worktree.as_ref()).collect();
+    let mut tokens: Vec<&Token> =
+        released.iter().filter_map(|allocation| allocation.worktree.as_ref()).collect();
     tokens.sort_unstable();
     tokens.dedup();
     tokens.into_iter().flat_map(|token| copies::refresh(ctx, token)).collect()

@@ -96,14 +96,18 @@ pub fn summary(ctx: &mut Context, project: Option<&ProjectName>) -> Result<Summa
         (Some(project), _) => project.clone(),
         (None, Some(repo)) => standing::project_name(&settings, repo),
         (None, None) => {
-            return Err(Error::new(ErrorKind::NotARepository, "not in a repository, and no project is named")
-                .hint("name one: git port summary <project>"));
+            return Err(Error::new(
+                ErrorKind::NotARepository,
+                "not in a repository, and no project is named",
+            )
+            .hint("name one: git port summary <project>"));
         }
     };
     let mut services = live(ctx)?;
     let ranges = with_reservations(ctx, &settings)?;
     let own = ranges.projects.get(&project).cloned().unwrap_or_default();
-    let stats = own.iter().map(|range| count(None, Some(project.clone()), *range, &ranges, &services)).collect();
+    let stats =
+        own.iter().map(|range| count(None, Some(project.clone()), *range, &ranges, &services)).collect();
     services.retain(|listed| listed.allocation.project == project);
     if services.is_empty() && own.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("'{project}' has no ports and no range"))
@@ -118,7 +122,10 @@ fn live(ctx: &mut Context) -> Result<Vec<Listed>> {
     list::states(ctx, allocations)
 }
 
-fn with_reservations(ctx: &mut Context, settings: &crate::config::Settings) -> Result<crate::registry::Ranges> {
+fn with_reservations(
+    ctx: &mut Context,
+    settings: &crate::config::Settings,
+) -> Result<crate::registry::Ranges> {
     let reservations = store::read(ctx.store()?, |rows| rows.reservations())?;
     Ok(allocate::ranges(settings, reservations))
 }
@@ -134,7 +141,9 @@ fn count(
     ports.sort_by_key(|listed| listed.allocation.port);
     // A port with a TCP and a UDP owner is one port of the range.
     ports.dedup_by_key(|listed| listed.allocation.port);
-    let active = ports.iter().filter(|listed| listed.state == State::Active || listed.allocation.status == Status::Active);
+    let active = ports
+        .iter()
+        .filter(|listed| listed.state == State::Active || listed.allocation.status == Status::Active);
     let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     RangeStats {
         environment,

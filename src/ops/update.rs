@@ -67,7 +67,8 @@ pub fn update(ctx: &mut Context, port: Port, protocol: Protocol, request: &Updat
             };
             let namesakes = tx.allocations(&same_name)?;
             if let Some(other) = namesakes.iter().find(|other| other.worktree == old.worktree) {
-                let message = format!("'{service}' is a service of the same worktree already, on port {}", other.port);
+                let message =
+                    format!("'{service}' is a service of the same worktree already, on port {}", other.port);
                 return Err(Error::new(ErrorKind::Conflict, message));
             }
             new.service = service;

@@ -1,0 +1,3 @@
+//! The JSON that programs rely on. Its structs are made from outcomes and are nobody's working data.
+
+pub mod views;

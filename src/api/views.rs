@@ -1,0 +1,622 @@
+//! One struct for each JSON object, converted from what an operation returned.
+//!
+//! Fields may be added without a new version; none is ever removed, renamed or given another meaning.
+//! Absent values are `null`. Times are RFC 3339 in UTC.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::ops::allocate::Placed;
+use crate::ops::check::Checked;
+use crate::ops::cleanup::CleanedUp;
+use crate::ops::list::Listed;
+use crate::ops::range::RangesInForce;
+use crate::ops::stats::{RangeStats, Summary};
+use crate::ops::worktree::{Created, Described, Removed, WithPorts};
+use crate::registry::{Allocation, Event, RangeRecord, State, Status};
+
+/// The version of every object.
+const VERSION: u32 = 1;
+
+/// Anything that is an object of its own, with its version in front.
+#[derive(Debug, Serialize)]
+pub struct Versioned<T> {
+    version: u32,
+    #[serde(flatten)]
+    body: T,
+}
+
+impl<T> Versioned<T> {
+    /// Returns the object with its version.
+    pub fn new(body: T) -> Self {
+        Self { version: VERSION, body }
+    }
+}
+
+/// The process that has a port.
+#[derive(Debug, Serialize)]
+pub struct ProcessView {
+    /// Its number.
+    pub pid: u32,
+    /// Its name.
+    pub name: Option<String>,
+    /// The folder it runs in.
+    pub cwd: Option<String>,
+}
+
+/// An allocation.
+#[derive(Debug, Serialize)]
+pub struct AllocationView {
+    /// The port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// What people call the machine.
+    pub host: String,
+    /// The project.
+    pub project: String,
+    /// The absolute path of the worktree; null for a service outside git.
+    pub worktree: Option<String>,
+    /// The branch that was checked out there.
+    pub branch: Option<String>,
+    /// The service.
+    pub service: String,
+    /// The environment.
+    pub environment: String,
+    /// Whether `PORT` stands for it.
+    pub primary: bool,
+    /// How it stands now.
+    pub state: &'static str,
+    /// What is recorded.
+    pub status: &'static str,
+    /// What kind of service it is.
+    pub service_type: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// The name it is reached by from outside.
+    pub public_hostname: Option<String>,
+    /// Whether a cleanup leaves it alone.
+    pub pinned: bool,
+    /// Which conversation or agent asked for it.
+    pub session: Option<String>,
+    /// The variable that carries it.
+    pub variable: String,
+    /// Its URL, where HTTP makes sense.
+    pub url: Option<String>,
+    /// Who listens on it.
+    pub process: Option<ProcessView>,
+    /// When it was promised.
+    pub allocated_at: Timestamp,
+    /// When it was last run.
+    pub last_used_at: Option<Timestamp>,
+    /// When the machine was last asked about it.
+    pub last_checked_at: Option<Timestamp>,
+    /// When it was given back.
+    pub released_at: Option<Timestamp>,
+    /// Whether this very request made it; only where something was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<bool>,
+}
+
+impl AllocationView {
+    fn of(allocation: &Allocation, state: State, host: &str) -> Self {
+        Self {
+            port: allocation.port.number(),
+            protocol: allocation.protocol.name(),
+            host: host.to_owned(),
+            project: allocation.project.to_string(),
+            worktree: allocation.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            branch: allocation.branch.clone(),
+            service: allocation.service.to_string(),
+            environment: allocation.environment.to_string(),
+            primary: allocation.primary,
+            state: state.name(),
+            status: allocation.status.name(),
+            service_type: allocation.service_type.clone(),
+            description: allocation.description.clone(),
+            public_hostname: allocation.public_hostname.clone(),
+            pinned: allocation.pinned,
+            session: allocation.session.clone(),
+            variable: allocation.variable(),
+            url: allocation.url(),
+            process: None,
+            allocated_at: allocation.allocated_at,
+            last_used_at: allocation.last_used_at,
+            last_checked_at: allocation.last_checked_at,
+            released_at: allocation.released_at,
+            created: None,
+        }
+    }
+
+    /// Returns the view of an allocation about which nothing but the record is known.
+    pub fn recorded(allocation: &Allocation, host: &str) -> Self {
+        let state = match allocation.status {
+            Status::Allocated => State::Allocated,
+            Status::Active => State::Active,
+            Status::Released => State::Released,
+        };
+        Self::of(allocation, state, host)
+    }
+
+    /// Returns the view of an allocation that was asked for.
+    pub fn placed(placed: &Placed, host: &str) -> Self {
+        Self { created: Some(placed.created), ..Self::recorded(&placed.allocation, host) }
+    }
+}
+
+impl From<&Listed> for AllocationView {
+    fn from(listed: &Listed) -> Self {
+        Self::of(&listed.allocation, listed.state, &listed.host)
+    }
+}
+
+/// Allocations, one or many.
+#[derive(Debug, Serialize)]
+pub struct AllocationsView {
+    /// The allocations.
+    pub allocations: Vec<AllocationView>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// What was released.
+#[derive(Debug, Serialize)]
+pub struct ReleasedView {
+    /// The allocations, as they are now.
+    pub released: Vec<AllocationView>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// A worktree.
+#[derive(Debug, Serialize)]
+pub struct WorktreeView {
+    /// Its absolute path.
+    pub path: String,
+    /// The branch that is checked out.
+    pub branch: Option<String>,
+    /// The project.
+    pub project: String,
+    /// The commit that is checked out.
+    pub head: Option<String>,
+}
+
+impl From<&Described> for WorktreeView {
+    fn from(described: &Described) -> Self {
+        Self {
+            path: described.worktree.path.to_string_lossy().into_owned(),
+            branch: described.branch.clone(),
+            project: described.project.to_string(),
+            head: described.head.clone(),
+        }
+    }
+}
+
+/// What `worktree create` made.
+#[derive(Debug, Serialize)]
+pub struct CreatedView {
+    /// The worktree.
+    pub worktree: WorktreeView,
+    /// Its ports.
+    pub allocations: Vec<AllocationView>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How to start its dev server.
+    #[serde(rename = "use")]
+    pub usage: Option<String>,
+}
+
+impl CreatedView {
+    /// Returns the view of a new worktree on the machine that people call `host`.
+    pub fn new(created: &Created, host: &str) -> Self {
+        Self {
+            worktree: WorktreeView::from(&created.described),
+            allocations: created.placed.iter().map(|placed| AllocationView::placed(placed, host)).collect(),
+            warnings: created.warnings.clone(),
+            usage: created.usage.clone(),
+        }
+    }
+}
+
+/// What `worktree remove` removed.
+#[derive(Debug, Serialize)]
+pub struct RemovedView {
+    /// The worktree, as it was.
+    pub worktree: WorktreeView,
+    /// The ports it gave back.
+    pub released: Vec<AllocationView>,
+    /// The branch that went with it.
+    pub deleted_branch: Option<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl RemovedView {
+    /// Returns the view of a worktree that is gone from the machine that people call `host`.
+    pub fn new(removed: &Removed, host: &str) -> Self {
+        Self {
+            worktree: WorktreeView::from(&removed.described),
+            released: removed.released.iter().map(|one| AllocationView::recorded(one, host)).collect(),
+            deleted_branch: removed.deleted_branch.clone(),
+            warnings: removed.warnings.clone(),
+        }
+    }
+}
+
+/// The worktrees of a repository.
+#[derive(Debug, Serialize)]
+pub struct WorktreesView {
+    /// The worktrees, the main one first.
+    pub worktrees: Vec<WorktreeWithPorts>,
+}
+
+/// A worktree with its ports.
+#[derive(Debug, Serialize)]
+pub struct WorktreeWithPorts {
+    /// The worktree.
+    #[serde(flatten)]
+    pub worktree: WorktreeView,
+    /// Whether it is the main one.
+    pub main: bool,
+    /// Whether one stands in it.
+    pub current: bool,
+    /// Whether `git worktree lock` protects it.
+    pub locked: bool,
+    /// Its ports.
+    pub allocations: Vec<AllocationView>,
+}
+
+impl From<&[WithPorts]> for WorktreesView {
+    fn from(worktrees: &[WithPorts]) -> Self {
+        let view = |one: &WithPorts| WorktreeWithPorts {
+            worktree: WorktreeView::from(&one.described),
+            main: one.described.worktree.main,
+            current: one.current,
+            locked: one.described.worktree.locked,
+            allocations: one.allocations.iter().map(AllocationView::from).collect(),
+        };
+        Self { worktrees: worktrees.iter().map(view).collect() }
+    }
+}
+
+/// What is known of some ports.
+#[derive(Debug, Serialize)]
+pub struct CheckedView {
+    /// The ports, in the order of the question.
+    pub ports: Vec<CheckedPort>,
+    /// The allocations of those that have an owner.
+    pub allocations: Vec<AllocationView>,
+}
+
+/// What is known of one port.
+#[derive(Debug, Serialize)]
+pub struct CheckedPort {
+    /// The port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// Whether anybody may have it; null if that cannot be determined.
+    pub free: Option<bool>,
+    /// Whether some socket has it; null if that cannot be determined.
+    pub in_use: Option<bool>,
+    /// Why it is reserved; null if it is not.
+    pub reserved: Option<String>,
+    /// Why it is never picked automatically; null if it may be.
+    pub avoided: Option<&'static str>,
+    /// Who listens on it.
+    pub process: Option<ProcessView>,
+}
+
+impl From<&[Checked]> for CheckedView {
+    fn from(checked: &[Checked]) -> Self {
+        use crate::registry::allocator::Probe;
+        let view = |one: &Checked| CheckedPort {
+            port: one.port.number(),
+            protocol: one.protocol.name(),
+            free: one.is_free(),
+            in_use: match one.probe {
+                Probe::Free => Some(false),
+                Probe::InUse => Some(true),
+                Probe::Denied | Probe::Unknown => None,
+            },
+            reserved: one.reserved.clone(),
+            avoided: one.avoided,
+            process: None,
+        };
+        Self {
+            ports: checked.iter().map(view).collect(),
+            allocations: checked
+                .iter()
+                .filter_map(|one| one.owner.as_ref())
+                .map(AllocationView::from)
+                .collect(),
+        }
+    }
+}
+
+/// How full the ranges are.
+#[derive(Debug, Serialize)]
+pub struct StatsView {
+    /// The ranges.
+    pub ranges: Vec<RangeView>,
+    /// The warnings that are due.
+    pub warnings: Vec<String>,
+}
+
+/// How full one range is.
+#[derive(Debug, Serialize)]
+pub struct RangeView {
+    /// The environment it is for.
+    pub environment: Option<String>,
+    /// The project it is for.
+    pub project: Option<String>,
+    /// Its first port.
+    pub start: u16,
+    /// Its last port.
+    pub end: u16,
+    /// How many ports it has.
+    pub total: u32,
+    /// How many are promised.
+    pub allocated: u32,
+    /// How many of those run.
+    pub active: u32,
+    /// How many are reserved.
+    pub reserved: u32,
+    /// How many are not promised.
+    pub available: u32,
+    /// The promised share in percent.
+    pub utilization: f64,
+}
+
+impl From<&RangeStats> for RangeView {
+    fn from(stats: &RangeStats) -> Self {
+        Self {
+            environment: stats.environment.as_ref().map(ToString::to_string),
+            project: stats.project.as_ref().map(ToString::to_string),
+            start: stats.range.start().number(),
+            end: stats.range.end().number(),
+            total: stats.total,
+            allocated: stats.allocated,
+            active: stats.active,
+            reserved: stats.reserved,
+            available: stats.available(),
+            utilization: stats.utilization(),
+        }
+    }
+}
+
+impl From<&[RangeStats]> for StatsView {
+    fn from(stats: &[RangeStats]) -> Self {
+        Self {
+            ranges: stats.iter().map(RangeView::from).collect(),
+            warnings: stats.iter().filter_map(RangeStats::warning).collect(),
+        }
+    }
+}
+
+/// A project's ports at a glance.
+#[derive(Debug, Serialize)]
+pub struct SummaryView {
+    /// The project.
+    pub project: String,
+    /// Its own ranges.
+    pub ranges: Vec<RangeView>,
+    /// The warnings that are due.
+    pub warnings: Vec<String>,
+    /// Its live allocations.
+    pub allocations: Vec<AllocationView>,
+}
+
+impl From<&Summary> for SummaryView {
+    fn from(summary: &Summary) -> Self {
+        let StatsView { ranges, warnings } = StatsView::from(summary.ranges.as_slice());
+        let allocations = summary.services.iter().map(AllocationView::from).collect();
+        Self { project: summary.project.to_string(), ranges, warnings, allocations }
+    }
+}
+
+/// What a cleanup did, or would do.
+#[derive(Debug, Serialize)]
+pub struct CleanupView {
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// The orphaned allocations.
+    pub released: Vec<AllocationView>,
+    /// The old ones.
+    pub forgotten: Vec<AllocationView>,
+    /// Those that stay although something about them was noticed.
+    pub kept: Vec<KeptView>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// An allocation that stays.
+#[derive(Debug, Serialize)]
+pub struct KeptView {
+    /// The allocation.
+    pub allocation: AllocationView,
+    /// Why it stays.
+    pub reason: String,
+}
+
+impl CleanupView {
+    /// Returns the view of a cleanup on the machine that people call `host`.
+    pub fn new(cleaned: &CleanedUp, host: &str) -> Self {
+        let plan = &cleaned.plan;
+        let orphaned = |allocation: &Allocation| {
+            let state = if cleaned.dry_run { State::Orphaned } else { State::Released };
+            AllocationView::of(allocation, state, host)
+        };
+        Self {
+            dry_run: cleaned.dry_run,
+            released: plan.release.iter().map(orphaned).collect(),
+            forgotten: plan.forget.iter().map(|one| AllocationView::recorded(one, host)).collect(),
+            kept: plan
+                .keep
+                .iter()
+                .map(|kept| KeptView {
+                    allocation: AllocationView::recorded(&kept.allocation, host),
+                    reason: kept.reason.clone(),
+                })
+                .collect(),
+            warnings: cleaned.warnings.clone(),
+        }
+    }
+}
+
+/// What happened, newest first.
+#[derive(Debug, Serialize)]
+pub struct HistoryView {
+    /// The events.
+    pub events: Vec<EventView>,
+}
+
+/// One thing that happened.
+#[derive(Debug, Serialize)]
+pub struct EventView {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: &'static str,
+    /// To which port; null for a range.
+    pub port: Option<u16>,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// Whose it was.
+    pub project: Option<String>,
+    /// The service.
+    pub service: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+    /// Where the worktree was.
+    pub worktree: Option<String>,
+    /// Its branch.
+    pub branch: Option<String>,
+    /// Who asked.
+    pub session: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&Event> for EventView {
+    fn from(event: &Event) -> Self {
+        Self {
+            at: event.at,
+            event: event.kind.name(),
+            port: event.port.map(crate::registry::Port::number),
+            protocol: event.protocol.name(),
+            project: event.project.as_ref().map(ToString::to_string),
+            service: event.service.as_ref().map(ToString::to_string),
+            environment: event.environment.as_ref().map(ToString::to_string),
+            worktree: event.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            branch: event.branch.clone(),
+            session: event.session.clone(),
+            reason: event.reason.clone(),
+        }
+    }
+}
+
+/// All ranges and reservations in force.
+#[derive(Debug, Serialize)]
+pub struct RangesView {
+    /// The ranges, in the order in which each environment or project uses them.
+    pub ranges: Vec<RangeInForceView>,
+    /// The reserved ports.
+    pub reserved: Vec<ReservedView>,
+}
+
+/// One range in force.
+#[derive(Debug, Serialize)]
+pub struct RangeInForceView {
+    /// The environment it is for.
+    pub environment: Option<String>,
+    /// The project it is for.
+    pub project: Option<String>,
+    /// Its first port.
+    pub start: u16,
+    /// Its last port.
+    pub end: u16,
+    /// Where it was set.
+    pub origin: String,
+}
+
+/// One run of reserved ports.
+#[derive(Debug, Serialize)]
+pub struct ReservedView {
+    /// Its first port.
+    pub start: u16,
+    /// Its last port.
+    pub end: u16,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Returns one view for each range of a record.
+pub fn ranges_of(record: &RangeRecord, origin: &str) -> Vec<RangeInForceView> {
+    let (environment, project, ranges) = match record {
+        RangeRecord::Environment(name, ranges) => (Some(name.to_string()), None, ranges),
+        RangeRecord::Project(name, ranges) => (None, Some(name.to_string()), ranges),
+    };
+    ranges
+        .iter()
+        .map(|range| RangeInForceView {
+            environment: environment.clone(),
+            project: project.clone(),
+            start: range.start().number(),
+            end: range.end().number(),
+            origin: origin.to_owned(),
+        })
+        .collect()
+}
+
+impl From<&RangesInForce> for RangesView {
+    fn from(in_force: &RangesInForce) -> Self {
+        let reserved = |one: &crate::registry::Reservation| ReservedView {
+            start: one.range.start().number(),
+            end: one.range.end().number(),
+            reason: one.reason.clone(),
+        };
+        Self {
+            ranges: in_force
+                .ranges
+                .iter()
+                .flat_map(|range| ranges_of(&range.record, &range.origin))
+                .collect(),
+            reserved: in_force.reserved.iter().map(reserved).collect(),
+        }
+    }
+}
+
+/// A failure.
+#[derive(Debug, Serialize)]
+pub struct ErrorView {
+    /// What went wrong.
+    pub error: ErrorBody,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize)]
+pub struct ErrorBody {
+    /// Which kind of failure.
+    pub code: &'static str,
+    /// In words.
+    pub message: String,
+    /// What to do.
+    pub hints: Vec<String>,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+}
+
+impl From<&Error> for ErrorView {
+    fn from(error: &Error) -> Self {
+        Self {
+            error: ErrorBody {
+                code: error.kind.code(),
+                message: error.full_message(),
+                hints: error.hints.clone(),
+                retryable: error.kind.is_retryable(),
+            },
+        }
+    }
+}

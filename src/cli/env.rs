@@ -1,0 +1,44 @@
+//! `git port env`
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::ops::env;
+use crate::output::Output;
+use crate::registry::EnvironmentName;
+use crate::template::shell::{self, Format};
+
+/// Print the worktree's variables
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    eval \"$(git port env)\"\n  \
+    git port env --format fish | source\n  \
+    git port env --format powershell | Invoke-Expression\n  \
+    git port env --format github >> \"$GITHUB_ENV\"")]
+pub(super) struct Args {
+    /// sh, fish, powershell, dotenv, json or github
+    #[arg(long, value_name = "format", default_value = "sh")]
+    format: String,
+    /// The environment [default: dev]
+    #[arg(short, long, value_name = "name")]
+    environment: Option<EnvironmentName>,
+    /// Allocate nothing
+    #[arg(long)]
+    no_allocate: bool,
+}
+
+impl Args {
+    pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
+        let format: Format = self.format.parse().map_err(|error: crate::template::TemplateError| Error {
+            hints: error.hints.clone(),
+            ..Error::usage(error)
+        })?;
+        let format = if out.is_json() { Format::Json } else { format };
+        let environmental = env::env(ctx, self.environment.as_ref(), !self.no_allocate)?;
+        let text = shell::render(format, &environmental.variables)?;
+        out.raw(text.as_bytes());
+        if !text.ends_with('\n') && !text.is_empty() {
+            out.raw(b"\n");
+        }
+        Ok(0)
+    }
+}

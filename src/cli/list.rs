@@ -1,0 +1,69 @@
+//! `git port list`
+
+use std::path::PathBuf;
+
+use crate::api::views::{AllocationView, AllocationsView};
+use crate::context::Context;
+use crate::error::Result;
+use crate::ops::list::{self, ListRequest};
+use crate::output::{Output, text};
+use crate::registry::{EnvironmentName, ProjectName, State};
+
+/// List allocations: of this project, or of all outside a repository
+#[derive(Debug, clap::Args)]
+#[command(visible_alias = "ls")]
+pub(super) struct Args {
+    /// Of one worktree [default: the one you stand in]
+    #[arg(short, long, value_name = "path", num_args = 0..=1, default_missing_value = "")]
+    worktree: Option<PathBuf>,
+    /// Of one project [default: the one you stand in]
+    #[arg(short, long, value_name = "name", num_args = 0..=1, default_missing_value = "")]
+    project: Option<String>,
+    /// In one environment
+    #[arg(short, long, value_name = "name")]
+    environment: Option<EnvironmentName>,
+    /// In one state: allocated, active, foreign, orphaned, released, unknown
+    #[arg(short, long, value_name = "state")]
+    state: Option<State>,
+    /// Asked for by one conversation or agent
+    #[arg(long, value_name = "name")]
+    session: Option<String>,
+    /// Of all projects
+    #[arg(short, long)]
+    all: bool,
+    /// Released ones too
+    #[arg(long)]
+    released: bool,
+}
+
+impl Args {
+    pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
+        let project = match self.project.as_deref() {
+            None => None,
+            Some("") => Some(None),
+            Some(name) => Some(Some(name.parse::<ProjectName>()?)),
+        };
+        let request = ListRequest {
+            worktree: self.worktree,
+            project,
+            environment: self.environment,
+            state: self.state,
+            session: self.session,
+            all: self.all,
+            released: self.released,
+        };
+        let listed = list::list(ctx, &request)?;
+        if out.is_json() {
+            let allocations = listed.iter().map(AllocationView::from).collect();
+            out.object(AllocationsView { allocations, warnings: Vec::new() });
+        } else if listed.is_empty() {
+            out.status("No ports are allocated.");
+            out.hint("allocate one: git port allocate <service>, or git port worktree create <branch>");
+        } else {
+            let first = &listed[0].allocation.project;
+            let several = self.all || listed.iter().any(|one| one.allocation.project != *first);
+            text::allocations(out, &listed, several);
+        }
+        Ok(0)
+    }
+}

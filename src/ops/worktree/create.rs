@@ -1,0 +1,287 @@
+//! Makes a worktree and gives it its ports.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::{CREATE_VARIABLE, Described, describe, lock, os, run};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::program::{git, git_in, read};
+use crate::git::{Repo, Worktree};
+use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
+use crate::ops::standing::{self, Standing};
+use crate::registry::EnvironmentName;
+use crate::registry::scope::folder_slug;
+use crate::system::command::Command;
+use crate::system::files;
+use crate::template::dev_command;
+
+/// What worktree to make.
+#[derive(Clone, Debug, Default)]
+pub struct CreateRequest {
+    /// The branch; with `detach`, any commit.
+    pub branch: OsString,
+    /// Where; else as configured.
+    pub path: Option<PathBuf>,
+    /// What a new branch starts from.
+    pub from: Option<OsString>,
+    /// Without a branch.
+    pub detach: bool,
+    /// With an empty tree.
+    pub no_checkout: bool,
+    /// Services it is to have besides the configured ones.
+    pub services: Vec<ServiceRequest>,
+    /// The environment of its ports.
+    pub environment: Option<EnvironmentName>,
+    /// Make the worktree alone.
+    pub no_ports: bool,
+    /// Which conversation or agent asks.
+    pub session: Option<String>,
+    /// Keep git's own words for the error message instead of passing them on.
+    pub keep_words: bool,
+    /// Let git say less.
+    pub quiet: bool,
+}
+
+/// A new worktree.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The worktree.
+    pub described: Described,
+    /// Its ports.
+    pub placed: Vec<Placed>,
+    /// How to start its dev server: `PORT=8124 npm run dev`; none without a primary port.
+    pub usage: Option<String>,
+    /// What the user should know: above all, why it has no ports.
+    pub warnings: Vec<String>,
+}
+
+/// Makes a worktree with `git worktree add`, and allocates its ports.
+///
+/// Once git has made the worktree, nothing that goes wrong with its ports is an error.
+pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
+    if request.branch.is_empty() || request.branch.as_encoded_bytes().starts_with(b"-") {
+        return Err(Error::usage(format!("'{}' is not a branch name", request.branch.to_string_lossy())));
+    }
+    let repo = ctx.repo()?;
+    let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
+    if let Some(environment) = &request.environment {
+        standing::environment(&settings, Some(environment))?;
+    }
+    let path = match &request.path {
+        Some(path) => files::canonical(path),
+        None => default_path(
+            &repo,
+            &settings.worktree.path,
+            &standing::project_name(&settings, &repo),
+            &request.branch,
+        )?,
+    };
+    let (arguments, warning) = arguments(&repo, request, &path)?;
+    {
+        let _lock = lock(&repo)?;
+        run(git().args(arguments).env(CREATE_VARIABLE, "1"), "worktree add", request.keep_words)?;
+    }
+    let worktree = made(&repo, &path)?;
+    let mut created = Created {
+        described: describe(ctx, &repo, worktree.clone())?,
+        placed: Vec::new(),
+        usage: None,
+        warnings: warning.into_iter().collect(),
+    };
+    if !request.no_ports {
+        if let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created) {
+            created.warnings.push(format!("the worktree has no ports: {error}"));
+            created.warnings.extend(error.hints.iter().cloned());
+        }
+    }
+    Ok(created)
+}
+
+fn give_ports(
+    ctx: &mut Context,
+    repo: &Repo,
+    worktree: Worktree,
+    request: &CreateRequest,
+    created: &mut Created,
+) -> Result<()> {
+    let standing = Standing::of(ctx, repo.clone(), worktree)?;
+    created.described.project = standing.project.clone();
+    let mut services: Vec<ServiceRequest> =
+        if standing.settings.services.is_empty() && !request.services.is_empty() {
+            Vec::new()
+        } else {
+            standing.default_services().into_iter().map(ServiceRequest::any).collect()
+        };
+    for wanted in &request.services {
+        match services.iter_mut().find(|service| service.service == wanted.service) {
+            Some(service) => service.clone_from(wanted),
+            None => services.push(wanted.clone()),
+        }
+    }
+    let allocated = allocate::allocate_in(
+        ctx,
+        &standing,
+        AllocateRequest {
+            services,
+            environment: request.environment.clone(),
+            session: request.session.clone(),
+            ..AllocateRequest::default()
+        },
+    )?;
+    created.placed = allocated.placed;
+    created.warnings.extend(allocated.warnings);
+    created.usage = usage(&standing.worktree.path, &created.placed);
+    Ok(())
+}
+
+fn usage(top: &Path, placed: &[Placed]) -> Option<String> {
+    let primary = placed.iter().map(|placed| &placed.allocation).find(|allocation| allocation.primary);
+    let port = primary.or_else(|| placed.first().map(|placed| &placed.allocation))?.port;
+    Some(dev_command::usage(port, allocate::dev_command(top).as_deref()))
+}
+
+fn made(repo: &Repo, path: &Path) -> Result<Worktree> {
+    let path = files::canonical(path);
+    repo.worktrees()?.into_iter().find(|worktree| worktree.path == path).ok_or_else(|| {
+        Error::new(ErrorKind::Worktree, format!("git made no worktree at '{}'", path.display()))
+    })
+}
+
+/// Returns the folder for a branch by the configured pattern, starting from the main worktree.
+fn default_path(
+    repo: &Repo,
+    pattern: &str,
+    project: &crate::registry::ProjectName,
+    branch: &OsStr,
+) -> Result<PathBuf> {
+    let slug = branch_slug(branch);
+    let expanded = pattern.replace("{project}", &folder_slug(project.as_str())).replace("{branch}", &slug);
+    if let Some(rest) = expanded.split_once('{') {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("the setting 'worktree.path' has the unknown placeholder '{{{}'", rest.1),
+        )
+        .hint("known are {project} and {branch}"));
+    }
+    let path = files::canonical(&repo.base_folder().join(expanded));
+    if path.starts_with(&repo.common_dir) {
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!("'{}' lies inside the repository's own folder", path.display()),
+        )
+        .hint("change the setting 'worktree.path', or name a path"));
+    }
+    Ok(path)
+}
+
+/// Branches are bytes; what is not UTF-8 is told apart by its hash.
+fn branch_slug(branch: &OsStr) -> String {
+    match branch.to_str() {
+        Some(text) => folder_slug(text),
+        None => {
+            let hash = crate::registry::scope::fnv1a(branch.as_encoded_bytes());
+            folder_slug(&format!(
+                "{}-{hash:08x}",
+                branch.to_string_lossy().replace(char::REPLACEMENT_CHARACTER, "-")
+            ))
+        }
+    }
+}
+
+/// Returns the arguments for `git`, and what the user should know about the choice of the branch.
+fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<OsString>, Option<String>)> {
+    let mut arguments = vec![os("worktree"), os("add")];
+    if request.quiet {
+        arguments.push(os("--quiet"));
+    }
+    if request.no_checkout {
+        arguments.push(os("--no-checkout"));
+    }
+    let branch = request.branch.clone();
+    let mut warning = None;
+    let commit = if request.detach {
+        if request.from.is_some() {
+            return Err(Error::usage("--detach takes the commit in place of the branch, not --from"));
+        }
+        arguments.push(os("--detach"));
+        Some(branch)
+    } else if branch_exists(repo, &branch)? {
+        if request.from.is_some() {
+            let name = branch.to_string_lossy();
+            return Err(Error::new(
+                ErrorKind::Worktree,
+                format!("the branch '{name}' exists already, so it cannot start from another commit"),
+            )
+            .hint("leave out --from to check it out"));
+        }
+        Some(branch)
+    } else {
+        let remotes = if request.from.is_some() { Vec::new() } else { remote_branches(repo, &branch)? };
+        match remotes.as_slice() {
+            [one] => {
+                arguments.extend([os("--track"), os("-b"), branch]);
+                Some(one.clone())
+            }
+            several => {
+                if several.len() > 1 {
+                    let names: Vec<_> = several.iter().map(|name| name.to_string_lossy()).collect();
+                    warning = Some(format!(
+                        "several remotes have this branch ({}), so a new one was made; to track one: --from <remote>/<branch>",
+                        names.join(", ")
+                    ));
+                }
+                arguments.extend([os("-b"), branch]);
+                request.from.clone()
+            }
+        }
+    };
+    arguments.push(os("--"));
+    arguments.push(path.as_os_str().to_owned());
+    arguments.extend(commit);
+    Ok((arguments, warning))
+}
+
+fn branch_exists(repo: &Repo, branch: &OsStr) -> Result<bool> {
+    if let (Some(name), Ok(repository)) = (branch.to_str(), git2::Repository::open(&repo.common_dir)) {
+        return Ok(repository.find_reference(&format!("refs/heads/{name}")).is_ok());
+    }
+    let mut reference = os("refs/heads/");
+    reference.push(branch);
+    let asked = about(repo).args(["show-ref", "--verify", "--quiet", "--"]).arg(reference);
+    Ok(asked.output()?.status.success())
+}
+
+/// Returns the remote-tracking branches of this name, `origin/feature`. `checkout.defaultRemote` decides
+/// between several, as it does for git.
+fn remote_branches(repo: &Repo, branch: &OsStr) -> Result<Vec<OsString>> {
+    let Some(name) = branch.to_str() else { return Ok(Vec::new()) };
+    let names: Vec<String> = match git2::Repository::open(&repo.common_dir) {
+        Ok(repository) => {
+            let remotes = repository
+                .remotes()
+                .map_err(|error| Error::new(ErrorKind::Worktree, error.message().to_owned()))?;
+            let preferred =
+                repository.config().ok().and_then(|config| config.get_string("checkout.defaultRemote").ok());
+            let has =
+                |remote: &str| repository.find_reference(&format!("refs/remotes/{remote}/{name}")).is_ok();
+            let mut found: Vec<String> =
+                remotes.iter().flatten().flatten().filter(|remote| has(remote)).map(str::to_owned).collect();
+            if let Some(preferred) = preferred.filter(|preferred| found.contains(preferred)) {
+                found = vec![preferred];
+            }
+            found.into_iter().map(|remote| format!("{remote}/{name}")).collect()
+        }
+        Err(_) => {
+            let pattern = format!("refs/remotes/*/{name}");
+            let listed =
+                read(about(repo).args(["for-each-ref", "--format=%(refname:lstrip=2)", "--"]).arg(pattern))?;
+            String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect()
+        }
+    };
+    Ok(names.into_iter().map(OsString::from).collect())
+}
+
+fn about(repo: &Repo) -> Command {
+    git_in(&repo.common_dir)
+}

@@ -1,0 +1,192 @@
+//! git's own worktree commands, after which the registry follows.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::{CREATE_VARIABLE, lock};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::git::observe;
+use crate::git::program::git;
+use crate::git::{Repo, Worktree, identity, worktree};
+use crate::ops::allocate::{self, AllocateRequest, Placed};
+use crate::ops::standing::Standing;
+use crate::ops::{copies, release};
+use crate::registry::liveness::{Verdict, judge};
+use crate::registry::{Allocation, WorktreeRecord};
+use crate::store::{self, Filter};
+use crate::system::command::exit_code;
+
+/// A command of `git worktree` that is passed on as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `git worktree add`
+    Add,
+    /// `git worktree move`
+    Move,
+    /// `git worktree lock`
+    Lock,
+    /// `git worktree unlock`
+    Unlock,
+    /// `git worktree prune`
+    Prune,
+    /// `git worktree repair`
+    Repair,
+}
+
+impl Verb {
+    /// Every one.
+    pub const ALL: [Self; 6] = [Self::Add, Self::Move, Self::Lock, Self::Unlock, Self::Prune, Self::Repair];
+
+    /// Returns git's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Move => "move",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+            Self::Prune => "prune",
+            Self::Repair => "repair",
+        }
+    }
+}
+
+/// What git did, and what the registry made of it.
+#[derive(Clone, Debug, Default)]
+pub struct PassedThrough {
+    /// git's own exit status.
+    pub status: u8,
+    /// The worktrees that are new.
+    pub made: Vec<Worktree>,
+    /// The ports they got.
+    pub placed: Vec<Placed>,
+    /// The ports that were given back.
+    pub released: Vec<Allocation>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Runs `git worktree <verb>` with these very arguments, and lets the registry follow. Its status is
+/// git's; port trouble is told, never an error. `on_stderr` keeps git's output off standard output.
+pub fn pass_through(
+    ctx: &mut Context,
+    verb: Verb,
+    arguments: &[OsString],
+    on_stderr: bool,
+) -> Result<PassedThrough> {
+    let repo = ctx.repo().ok();
+    let before = repo.as_ref().map(admin_dirs).unwrap_or_default();
+    let command =
+        git().args(["worktree", verb.name()]).args(arguments).inherit_stdin().env(CREATE_VARIABLE, "1");
+    let status = {
+        let _lock = repo.as_ref().map(lock).transpose()?.flatten();
+        if on_stderr { command.status_on_stderr()? } else { command.status()? }
+    };
+    let mut passed = PassedThrough { status: exit_code(status), ..PassedThrough::default() };
+    let Some(repo) = repo else { return Ok(passed) };
+    // Also after a failure: a hook that fails makes `git worktree add` fail although the tree is made.
+    let followed = if verb == Verb::Add {
+        give_ports(ctx, &repo, &before, &mut passed)
+    } else {
+        reconcile(ctx, &repo).map(|followed| {
+            passed.released = followed.released;
+            passed.warnings = followed.warnings;
+        })
+    };
+    if let Err(error) = followed {
+        passed.warnings.push(format!("ports: {error}"));
+    }
+    Ok(passed)
+}
+
+fn admin_dirs(repo: &Repo) -> HashSet<PathBuf> {
+    // A name may be used again at once, by a worktree that has no token.
+    let worktrees = repo.worktrees().unwrap_or_default();
+    worktrees
+        .into_iter()
+        .filter(|worktree| super::token_of(worktree).is_some())
+        .map(|worktree| worktree.admin_dir)
+        .collect()
+}
+
+fn give_ports(
+    ctx: &mut Context,
+    repo: &Repo,
+    before: &HashSet<PathBuf>,
+    passed: &mut PassedThrough,
+) -> Result<()> {
+    for worktree in repo.worktrees()? {
+        let is_new = !worktree.main
+            && (!before.contains(&worktree.admin_dir) || super::token_of(&worktree).is_none())
+            && super::token_of(&worktree).is_none()
+            && worktree.is_connected();
+        if !is_new {
+            continue;
+        }
+        let standing = Standing::of(ctx, repo.clone(), worktree.clone())?;
+        let allocated = allocate::allocate_in(ctx, &standing, AllocateRequest::default())?;
+        passed.made.push(worktree);
+        passed.placed.extend(allocated.placed);
+        passed.warnings.extend(allocated.warnings);
+    }
+    Ok(())
+}
+
+/// What changed in the registry when it was compared with a repository.
+#[derive(Clone, Debug, Default)]
+pub struct Reconciled {
+    /// The ports that were given back.
+    pub released: Vec<Allocation>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Brings what the registry knows of a repository's worktrees up to date: where they are, and which of
+/// them git has removed. Reads administrative directories, starts no program.
+pub fn reconcile(ctx: &mut Context, repo: &Repo) -> Result<Reconciled> {
+    let mut reconciled = Reconciled::default();
+    let Some(repository) = identity::find_repository_token(&repo.common_dir)? else { return Ok(reconciled) };
+    let host = ctx.host.key.clone();
+    let recorded = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
+    for record in recorded.into_iter().filter(|record| record.repository == repository) {
+        match judge(observe::observe(&record)) {
+            Verdict::Live => reconciled.warnings.extend(follow_move(ctx, repo, record)?),
+            Verdict::Removed => {
+                let released = release::release_worktree(ctx, &record.token, "its worktree was removed")?;
+                reconciled.released.extend(released);
+            }
+            _ => {}
+        }
+    }
+    Ok(reconciled)
+}
+
+/// A worktree that stands elsewhere than recorded keeps its ports; its labels follow.
+fn follow_move(ctx: &mut Context, repo: &Repo, record: WorktreeRecord) -> Result<Vec<String>, Error> {
+    let admin_dir = if record.main {
+        Some(repo.common_dir.clone())
+    } else {
+        identity::find_admin_dir(&repo.common_dir, &record.token)?
+    };
+    let Some(admin_dir) = admin_dir else { return Ok(Vec::new()) };
+    let path = if record.main { repo.main_worktree() } else { worktree::recorded_path(&admin_dir)? };
+    let Some(path) = path else { return Ok(Vec::new()) };
+    if path == record.path && admin_dir == record.admin_dir && repo.common_dir == record.common_dir {
+        return Ok(Vec::new());
+    }
+    let worktree = Worktree { admin_dir, path, main: record.main, locked: false };
+    let standing = Standing::of(ctx, repo.clone(), worktree)?;
+    let moved = standing.record(ctx)?;
+    let filter = Filter { worktree: Some(record.token.clone()), ..Filter::live() };
+    store::write(ctx.store()?, |tx| -> Result<(), store::StoreError> {
+        tx.put_worktree(&moved)?;
+        for mut allocation in tx.allocations(&filter)? {
+            allocation.path = Some(moved.path.clone());
+            allocation.branch.clone_from(&moved.branch);
+            tx.update_allocation(&allocation)?;
+        }
+        Ok(())
+    })?;
+    Ok(copies::deliver(ctx, &standing, &record.token))
+}

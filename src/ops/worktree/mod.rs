@@ -1,0 +1,178 @@
+//! Making, removing and finding worktrees. `git` changes them; the registry follows.
+
+mod create;
+mod follow;
+mod remove;
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::list::{self, Listed};
+use super::standing;
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::{GitError, Repo, Worktree, identity};
+use crate::registry::{ProjectName, Token};
+use crate::store::{self, Filter};
+use crate::system::command::{Command, exit_code};
+use crate::system::lock::Lock;
+use crate::system::{SystemError, files};
+
+pub use create::{CreateRequest, Created, create};
+pub use follow::{Verb, pass_through, reconcile};
+pub use remove::{RemoveRequest, Removed, remove};
+
+/// The variable that tells the hook of a worktree that its maker gives it its ports.
+pub const CREATE_VARIABLE: &str = "GIT_PORT_CREATE";
+
+/// How long one waits for others who make or remove worktrees of the same repository.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A worktree, as it is shown.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// The worktree.
+    pub worktree: Worktree,
+    /// The project.
+    pub project: ProjectName,
+    /// The branch that is checked out.
+    pub branch: Option<String>,
+    /// The commit that is checked out.
+    pub head: Option<String>,
+}
+
+impl Described {
+    fn of(worktree: Worktree, project: ProjectName) -> Self {
+        let (branch, head) = (worktree.branch(), worktree.head());
+        Self { worktree, project, branch, head }
+    }
+}
+
+/// A worktree with its ports.
+#[derive(Clone, Debug)]
+pub struct WithPorts {
+    /// The worktree.
+    pub described: Described,
+    /// Whether one stands in it.
+    pub current: bool,
+    /// Its live allocations.
+    pub allocations: Vec<Listed>,
+}
+
+/// Returns the worktrees of the repository one stands in, each with its ports.
+pub fn list(ctx: &mut Context) -> Result<Vec<WithPorts>> {
+    let repo = ctx.repo()?;
+    let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
+    let project = standing::project_name(&settings, &repo);
+    let mut worktrees = Vec::new();
+    for worktree in repo.worktrees()? {
+        let token = identity::find_token(&worktree)?;
+        let allocations = match token {
+            Some(token) => {
+                let filter = Filter { worktree: Some(token), ..Filter::live() };
+                let allocations = store::read(ctx.store()?, |rows| rows.allocations(&filter))?;
+                list::states(ctx, allocations)?
+            }
+            None => Vec::new(),
+        };
+        let current = repo.worktree.as_ref() == Some(&worktree.path);
+        worktrees.push(WithPorts {
+            described: Described::of(worktree, project.clone()),
+            current,
+            allocations,
+        });
+    }
+    Ok(worktrees)
+}
+
+/// Returns the worktree that is meant by a path, the name of its folder, the end of its path, or its
+/// branch.
+pub fn find(repo: &Repo, name: &OsStr) -> Result<Worktree> {
+    let worktrees = repo.worktrees()?;
+    let path = files::canonical(&PathBuf::from(name));
+    if let Some(found) = worktrees.iter().find(|worktree| worktree.path == path) {
+        return Ok(found.clone());
+    }
+    let text = name.to_string_lossy();
+    let tests: [&dyn Fn(&Worktree) -> bool; 3] = [
+        &|worktree| worktree.path.file_name() == Some(name),
+        &|worktree| worktree.branch().as_deref() == Some(&text),
+        &|worktree| worktree.path.ends_with(name),
+    ];
+    for test in tests {
+        let found: Vec<&Worktree> = worktrees.iter().filter(|worktree| test(worktree)).collect();
+        match found.as_slice() {
+            [] => {}
+            [one] => return Ok((*one).clone()),
+            several => {
+                let paths: Vec<String> = several.iter().map(|one| one.path.display().to_string()).collect();
+                return Err(Error::new(
+                    ErrorKind::Worktree,
+                    format!("'{text}' names {} worktrees", several.len()),
+                )
+                .hint(format!("say which: {}", paths.join(", "))));
+            }
+        }
+    }
+    Err(Error::new(ErrorKind::Worktree, format!("'{text}' is not a worktree"))
+        .hint("see which there are: git port worktree list"))
+}
+
+/// Returns the path of a worktree.
+pub fn path(ctx: &mut Context, name: &OsStr) -> Result<PathBuf> {
+    Ok(find(&ctx.repo()?, name)?.path)
+}
+
+/// Takes the lock that serialises making and removing worktrees of a repository: git itself loses half
+/// of forty at once. None if the repository cannot be written; git will say so better.
+fn lock(repo: &Repo) -> Result<Option<Lock>> {
+    let Ok(file) = identity::lock_file(&repo.common_dir) else { return Ok(None) };
+    match Lock::acquire(&file, PATIENCE) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(SystemError::Locked { .. }) => Err(Error::new(
+            ErrorKind::Busy,
+            "others have been making worktrees of this repository for two minutes",
+        )
+        .hint("try again in a moment")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Runs a git command whose words go to standard error: passed on as they come, or, for a program that
+/// wants an object instead, kept for the message.
+fn run(command: Command, name: &str, keep_words: bool) -> Result<()> {
+    if !keep_words {
+        let status = command.status_on_stderr()?;
+        if status.success() {
+            return Ok(());
+        }
+        return Err(failed(name, exit_code(status), String::new()));
+    }
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    let told = words.lines().rev().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+    let told = told.map_or("", |line| line.split_once(": ").map_or(line, |(_, rest)| rest));
+    Err(failed(name, exit_code(output.status), told.to_owned()))
+}
+
+fn failed(name: &str, status: u8, stderr: String) -> Error {
+    GitError::Failed { command: name.to_owned(), status, stderr }.into()
+}
+
+fn describe(ctx: &mut Context, repo: &Repo, worktree: Worktree) -> Result<Described> {
+    let settings = ctx.settings(Some(repo), repo.worktree.as_deref())?;
+    let project = standing::project_name(&settings, repo);
+    Ok(Described::of(worktree, project))
+}
+
+fn token_of(worktree: &Worktree) -> Option<Token> {
+    identity::find_token(worktree).ok().flatten()
+}
+
+fn os(text: &str) -> OsString {
+    OsString::from(text)
+}

@@ -1,0 +1,93 @@
+//! Removes a worktree and gives all its ports back.
+
+use std::ffi::OsString;
+
+use super::{Described, describe, find, lock, os, run, token_of};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::program::{git_in, read};
+use crate::ops::release;
+use crate::registry::Allocation;
+
+/// Which worktree to remove.
+#[derive(Clone, Debug, Default)]
+pub struct RemoveRequest {
+    /// Its path, folder or branch; the one stood in, if none is named.
+    pub worktree: Option<OsString>,
+    /// How often `--force` was given: once for changes, twice for a locked one.
+    pub force: u8,
+    /// Delete its branch too.
+    pub delete_branch: bool,
+    /// Keep git's own words for the error message instead of passing them on.
+    pub keep_words: bool,
+}
+
+/// A worktree that is gone.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    /// The worktree, as it was.
+    pub described: Described,
+    /// The ports it gave back.
+    pub released: Vec<Allocation>,
+    /// The branch that was deleted with it.
+    pub deleted_branch: Option<String>,
+    /// Whether one stood in it.
+    pub stood_in: bool,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Removes a worktree with `git worktree remove`, which refuses what it always refuses, and then
+/// releases all its ports.
+pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
+    let repo = ctx.repo()?;
+    let worktree = match &request.worktree {
+        Some(name) => find(&repo, name)?,
+        None => repo.current()?,
+    };
+    let token = token_of(&worktree);
+    let described = describe(ctx, &repo, worktree.clone())?;
+    let stood_in = repo.worktree.as_ref() == Some(&worktree.path);
+    let base = repo.base_folder();
+    let mut arguments = vec![os("worktree"), os("remove")];
+    arguments.extend((0..request.force.min(2)).map(|_| os("--force")));
+    arguments.extend([os("--"), worktree.path.clone().into_os_string()]);
+    {
+        let _lock = lock(&repo)?;
+        run(git_in(&base).args(arguments), "worktree remove", request.keep_words)?;
+    }
+    let mut removed =
+        Removed { described, released: Vec::new(), deleted_branch: None, stood_in, warnings: Vec::new() };
+    if let Some(token) = token {
+        match release::release_worktree(ctx, &token, "worktree removed") {
+            Ok(released) => removed.released = released,
+            Err(error) => {
+                removed.warnings.push(format!("its ports are still recorded: {error}"));
+                removed.warnings.push("when the registry is back, run 'git port cleanup'".to_owned());
+            }
+        }
+    }
+    if request.delete_branch {
+        if let Some(branch) = removed.described.branch.clone() {
+            delete_branch(&base, &branch, request.force > 0)?;
+            removed.deleted_branch = Some(branch);
+        }
+    }
+    Ok(removed)
+}
+
+fn delete_branch(base: &std::path::Path, branch: &str, force: bool) -> Result<()> {
+    let flag = if force { "-D" } else { "-d" };
+    match read(git_in(base).args(["branch", flag, "--", branch])) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let words = error.to_string();
+            let reason = words.lines().next().unwrap_or_default().replace("git branch failed: error: ", "");
+            Err(Error::new(
+                ErrorKind::Refused,
+                format!("the worktree is removed, but its branch stays: {reason}"),
+            )
+            .hint(format!("to delete it all the same: git branch -D {branch}")))
+        }
+    }
+}

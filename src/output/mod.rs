@@ -1,0 +1,264 @@
+//! Standard output and standard error. The answer goes to the one, everything else to the other.
+//!
+//! Names come from branches, folders and other people's configuration, so whatever could move the cursor,
+//! hide or reorder text is shown as an escape.
+
+mod table;
+pub mod text;
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::api::views::{ErrorView, Versioned};
+use crate::config::Environment;
+use crate::error::Error;
+
+pub use table::{Cell, Table};
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How text stands out. No meaning rests on it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As it is.
+    Plain,
+    /// What one looks for.
+    Strong,
+    /// What one may overlook.
+    Faint,
+    /// All is well.
+    Good,
+    /// Look here.
+    Warning,
+    /// This failed.
+    Bad,
+}
+
+impl Style {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Strong => "1",
+            Self::Faint => "2",
+            Self::Good => "32",
+            Self::Warning => "33",
+            Self::Bad => "31",
+        }
+    }
+}
+
+/// The two streams of a command.
+pub struct Output {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    color: bool,
+    color_on_stderr: bool,
+    failure: RefCell<Option<io::Error>>,
+}
+
+impl Output {
+    /// Returns the streams, with colour as chosen, or as `NO_COLOR`, `CLICOLOR_FORCE` and `TERM` say.
+    pub fn new(
+        environment: &Environment,
+        choice: ColorChoice,
+        json: bool,
+        quiet: bool,
+        verbose: bool,
+    ) -> Self {
+        let is_set = |name: &str| environment.os(name).is_some_and(|value| value != "0");
+        let wanted = |terminal: bool| match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                let forbidden = environment.os("NO_COLOR").is_some()
+                    || environment.os("TERM").is_some_and(|term| term == "dumb");
+                is_set("CLICOLOR_FORCE") || (terminal && !forbidden)
+            }
+        };
+        Self {
+            json,
+            quiet,
+            verbose,
+            color: wanted(io::stdout().is_terminal()),
+            color_on_stderr: wanted(io::stderr().is_terminal()),
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// Says whether a program reads the answer.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Says whether only the answer and errors are wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Says whether more than usual is wanted.
+    pub fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Returns the text in this style, for standard output.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        painted(self.color, style, text)
+    }
+
+    /// Prints an object for a program: the whole answer.
+    pub fn object(&self, body: impl Serialize) {
+        // Serialising our own structs cannot fail; their maps have string keys.
+        let text = serde_json::to_string(&Versioned::new(body)).unwrap_or_default();
+        self.write(format!("{}\n", hide_in_json(&text)).as_bytes());
+    }
+
+    /// Prints a line of the answer for people. It must have been escaped where that matters.
+    pub fn line(&self, line: &str) {
+        self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Prints bytes as they are: a value, a path, a file.
+    pub fn raw(&self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+
+    fn write(&self, bytes: &[u8]) {
+        let mut failure = self.failure.borrow_mut();
+        if failure.is_none() {
+            let mut stdout = io::stdout().lock();
+            *failure = stdout.write_all(bytes).and_then(|()| stdout.flush()).err();
+        }
+    }
+
+    /// Tells what is going on, unless only the answer is wanted.
+    pub fn status(&self, message: &str) {
+        if !self.quiet {
+            self.tell(&escape(message));
+        }
+    }
+
+    /// Warns.
+    pub fn warning(&self, message: &str) {
+        let label = painted(self.color_on_stderr, Style::Warning, "warning:");
+        self.tell(&format!("{label} {}", escape(message)));
+    }
+
+    /// Tells all of them.
+    pub fn warnings<'a>(&self, messages: impl IntoIterator<Item = &'a String>) {
+        // With --json they are in the object.
+        if !self.json {
+            messages.into_iter().for_each(|message| self.warning(message));
+        }
+    }
+
+    /// Says what to do.
+    pub fn hint(&self, message: &str) {
+        if !self.quiet {
+            let label = painted(self.color_on_stderr, Style::Faint, "hint:");
+            self.tell(&format!("{label} {}", escape(message)));
+        }
+    }
+
+    /// Reports a failure: for a program as the answer, for people on standard error.
+    pub fn error(&self, error: &Error) {
+        if self.json {
+            self.object(ErrorView::from(error));
+            return;
+        }
+        let label = painted(self.color_on_stderr, Style::Bad, "error:");
+        self.tell(&format!("{label} {}", escape(&error.full_message())));
+        for hint in &error.hints {
+            self.hint(hint);
+        }
+    }
+
+    fn tell(&self, line: &str) {
+        // Nobody is left to tell that standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
+    /// Returns what went wrong with standard output. A reader that has seen enough is no failure, as
+    /// for every Unix tool that ends a pipe.
+    pub fn finish(&self) -> Option<io::Error> {
+        self.failure.borrow_mut().take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn painted(color: bool, style: Style, text: &str) -> String {
+    match style.code() {
+        code if color && !code.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns the text with everything that could act on a terminal shown as an escape: control characters
+/// (C0, DEL, C1), marks that reorder or hide text, and what stood for invalid UTF-8.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffd}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// JSON escapes C0 by itself; the rest would reach a terminal that shows it.
+fn hide_in_json(json: &str) -> String {
+    let mut hidden = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_unsafe(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(hidden, "\\u{unit:04x}");
+            }
+        } else {
+            hidden.push(c);
+        }
+    }
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_acts_on_a_terminal() {
+        assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(escape("\u{9b}31m \u{202e}x\u{200b} \u{7f}"), "\\u{9b}31m \\u{202e}x\\u{200b} \\u{7f}");
+        assert_eq!(escape("日本 été"), "日本 été");
+    }
+
+    #[test]
+    fn hidden_json_says_the_same() {
+        let text = "a\u{9b}\u{202e}\u{e0041}é";
+        let json = serde_json::to_string(text).unwrap();
+        let hidden = hide_in_json(&json);
+        assert!(!hidden.contains('\u{202e}'));
+        assert_eq!(serde_json::from_str::<String>(&hidden).unwrap(), text);
+    }
+}
