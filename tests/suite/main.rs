@@ -10,3 +10,5 @@
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
+mod smoke;
+mod support;
