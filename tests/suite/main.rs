@@ -8,6 +8,8 @@
 )]
 
 #[cfg(unix)]
+mod dev_servers;
+#[cfg(unix)]
 mod env_formats;
 mod hooks;
 mod smoke;
