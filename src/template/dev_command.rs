@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::server_flags;
 use crate::registry::Port;
 
 /// How a file at the worktree's root is read: its text, if it is there.
@@ -104,35 +105,10 @@ fn package_script(read: Read<'_>) -> Option<String> {
         _ => (format!("npm run {script}"), " --"),
     };
     // Only npm keeps flags for itself; pnpm would hand the `--` on to the program.
-    Some(if ignores_port(text) { format!("{command}{separator} --port $PORT") } else { command })
-}
-
-/// Says whether the script ends in a server that ignores `PORT`, takes `--port`, and was given none.
-fn ignores_port(script: &str) -> bool {
-    let last = script.rsplit("&&").next().unwrap_or_default();
-    // What is appended to a pipeline, or to what runs in the background, reaches some other program.
-    if last.contains(['|', '&', ';', '"', '\'', '#', '<', '>', '(', '`']) {
-        return false;
-    }
-    let mut words = last
-        .split_whitespace()
-        .skip_while(|word| word.contains('=') || matches!(*word, "cross-env" | "npx" | "bunx" | "exec"));
-    let program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    let arguments: Vec<&str> = words.collect();
-    let ported = |word: &&str| word.starts_with("--port") || *word == "-p";
-    if arguments.iter().any(ported) {
-        return false;
-    }
-    let subcommand = arguments.iter().find(|word| !word.starts_with('-')).copied();
-    match program {
-        "vite" => !matches!(subcommand, Some("build" | "optimize")),
-        "astro" | "react-router" | "rsbuild" => matches!(subcommand, Some("dev" | "preview")),
-        "remix" => subcommand == Some("vite:dev"),
-        "wrangler" => subcommand == Some("dev"),
-        "webpack" | "ng" => matches!(subcommand, Some("serve" | "server")),
-        "webpack-dev-server" => true,
-        _ => false,
-    }
+    Some(match server_flags::script_flags(text) {
+        Some(flags) => format!("{command}{separator} {}", flags.join(" ")),
+        None => command,
+    })
 }
 
 fn deno_task(read: Read<'_>) -> Option<String> {
@@ -249,7 +225,7 @@ mod tests {
             "ng serve",
             "webpack serve --mode development",
         ] {
-            assert!(ignores_port(script), "{script}");
+            assert!(server_flags::script_flags(script).is_some(), "{script}");
         }
         for script in [
             "next dev",
@@ -265,13 +241,13 @@ mod tests {
             "wrangler deploy",
             "",
         ] {
-            assert!(!ignores_port(script), "{script}");
+            assert_eq!(server_flags::script_flags(script), None, "{script}");
         }
         let package = ("package.json", r#"{"devDependencies":{"vite":"8"},"scripts":{"dev":"vite"}}"#);
-        assert_eq!(found(&[package]).unwrap(), "npm run dev -- --port $PORT");
-        assert_eq!(found(&[package, ("pnpm-lock.yaml", "")]).unwrap(), "pnpm dev --port $PORT");
-        assert_eq!(found(&[package, ("yarn.lock", "")]).unwrap(), "yarn dev --port $PORT");
-        assert_eq!(found(&[package, ("bun.lock", "")]).unwrap(), "bun run dev --port $PORT");
+        assert_eq!(found(&[package]).unwrap(), "npm run dev -- --port $PORT --strictPort");
+        assert_eq!(found(&[package, ("pnpm-lock.yaml", "")]).unwrap(), "pnpm dev --port $PORT --strictPort");
+        assert_eq!(found(&[package, ("yarn.lock", "")]).unwrap(), "yarn dev --port $PORT --strictPort");
+        assert_eq!(found(&[package, ("bun.lock", "")]).unwrap(), "bun run dev --port $PORT --strictPort");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod dev_command;
 pub mod dotenv;
+pub mod server_flags;
 pub mod shell;
 pub mod variables;
 

@@ -113,7 +113,7 @@ fn two_worktrees_of_a_vite_app_serve_at_the_same_time() {
     assert_ne!(port_of(&one), port_of(&two));
 
     let usage = created["use"].as_str().unwrap().to_owned();
-    assert_eq!(usage, format!("PORT={0} npm run dev -- --port {0}", port_of(&one)));
+    assert_eq!(usage, format!("PORT={0} npm run dev -- --port {0} --strictPort", port_of(&one)));
     let line = format!("npm run dev -- --port {} --strictPort", port_of(&two));
     let servers = [Server::start(&env, &one, &usage), Server::start(&env, &two, &line)];
     for top in [&one, &two] {
