@@ -18,6 +18,7 @@ mod reserve;
 mod stats;
 mod update;
 mod url;
+mod watch;
 mod worktree;
 
 use std::ffi::OsString;
@@ -113,6 +114,7 @@ enum Command {
     Unreserve(reserve::UnreserveArgs),
     Init(init::Args),
     Hook(hook::Args),
+    Watch(watch::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -185,6 +187,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Unreserve(args) => args.run(ctx, out),
         Command::Init(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),
+        Command::Watch(args) => args.run(ctx, out),
         Command::Completions(args) => args.run(out),
         Command::Man(args) => args.run(out),
     }

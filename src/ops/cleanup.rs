@@ -1,6 +1,6 @@
 //! Releases what belongs to worktrees that are gone, and forgets what was released long ago.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,6 +87,25 @@ fn automatically(ctx: &mut Context, settings: &Settings, now: Timestamp) -> Resu
     let verdicts: HashMap<Token, Judged> = worktrees.iter().map(judged).collect();
     let plan = make_plan(ctx, &verdicts, settings.cleanup.older_than)?;
     follow(ctx, &plan, &verdicts, &worktrees).map(|_| ())
+}
+
+/// Releases what belongs to these worktrees, which have been gone for long enough. Returns what was
+/// released.
+pub(super) fn release_gone(
+    ctx: &mut Context,
+    worktrees: &[(WorktreeRecord, Verdict)],
+    ripe: &HashSet<Token>,
+) -> Result<Vec<Allocation>> {
+    let gone: Vec<(WorktreeRecord, Verdict)> =
+        worktrees.iter().filter(|(record, _)| ripe.contains(&record.token)).cloned().collect();
+    let judged = |(record, verdict): &(WorktreeRecord, Verdict)| {
+        (record.token.clone(), Judged { verdict: *verdict, ripe: true })
+    };
+    let verdicts: HashMap<Token, Judged> = gone.iter().map(judged).collect();
+    let mut plan = make_plan(ctx, &verdicts, SignedDuration::MAX)?;
+    plan.keep.retain(|kept| kept.allocation.worktree.as_ref().is_some_and(|token| ripe.contains(token)));
+    follow(ctx, &plan, &verdicts, &gone)?;
+    Ok(plan.release)
 }
 
 fn settings(ctx: &mut Context) -> Result<Settings> {

@@ -12,9 +12,11 @@ pub mod init;
 pub mod list;
 pub mod range;
 pub mod release;
+pub mod service;
 pub mod standing;
 pub mod stats;
 pub mod update;
+pub mod watch;
 pub mod worktree;
 
 pub use standing::Standing;

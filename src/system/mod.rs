@@ -1,5 +1,6 @@
 //! The machine: programs, sockets, files, mounts, clock, directories. Knows no rules.
 
+pub mod child;
 pub mod clock;
 pub mod command;
 pub mod dirs;
@@ -8,6 +9,7 @@ pub mod host;
 pub mod lock;
 pub mod mounts;
 pub mod probe;
+pub mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};

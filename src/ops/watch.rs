@@ -1,0 +1,225 @@
+//! Releases the ports of worktrees that disappear, and gives ports to those that appear, while it runs.
+//!
+//! What the system says of changed folders only makes it look sooner. It looks again every minute, and
+//! what counts is what every other command goes by: the tokens, and [`crate::registry::liveness`]. A
+//! worktree that is gone gets a grace, because a move is a removal followed by an arrival.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::allocate::{self, AllocateRequest};
+use super::cleanup;
+use super::standing::Standing;
+use crate::context::Context;
+use crate::error::Result;
+use crate::git::{Repo, Worktree, identity};
+use crate::registry::liveness::Verdict;
+use crate::registry::{Allocation, Token, WorktreeRecord};
+use crate::system::files;
+use crate::system::watch::{Nudge, Watch};
+
+/// How long changes are given to come to rest: git makes a worktree in many small steps.
+const REST: Duration = Duration::from_millis(200);
+/// After this long one looks although they have not come to rest.
+const RESTLESS: Duration = Duration::from_secs(2);
+
+/// How to watch.
+#[derive(Clone, Copy, Debug)]
+pub struct WatchRequest {
+    /// How long a worktree must have been gone.
+    pub grace: Duration,
+    /// How often to look without being nudged.
+    pub rescan: Duration,
+}
+
+impl Default for WatchRequest {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(3), rescan: Duration::from_secs(60) }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    /// The watch is on.
+    Started {
+        /// Over how many worktrees.
+        worktrees: usize,
+    },
+    /// A worktree got its ports.
+    Allocated {
+        /// Its top folder.
+        worktree: PathBuf,
+        /// One of them.
+        allocation: Box<Allocation>,
+    },
+    /// A worktree is not there any more.
+    Vanished {
+        /// Its top folder.
+        worktree: PathBuf,
+        /// What became of it.
+        verdict: Verdict,
+    },
+    /// It came back in time.
+    Returned {
+        /// Its top folder.
+        worktree: PathBuf,
+    },
+    /// A port was given back.
+    Released {
+        /// The allocation, as it was.
+        allocation: Box<Allocation>,
+    },
+    /// Something is wrong, but the watch goes on.
+    Trouble {
+        /// What.
+        message: String,
+    },
+    /// The watch is over.
+    Stopped,
+}
+
+/// Watches until it is asked to stop, and tells what happens.
+pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happened)) -> Result<()> {
+    let mut watch = Watch::start()?;
+    let mut missing: HashMap<Token, Instant> = HashMap::new();
+    let mut refused: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut started = false;
+    loop {
+        let trouble = |message: String| Happened::Trouble { message };
+        match look(ctx, request, &mut missing, tell) {
+            Ok(records) => {
+                for (folder, why) in arm(&mut watch, &records) {
+                    if refused.insert(folder.clone()) {
+                        let seconds = request.rescan.as_secs();
+                        tell(trouble(format!(
+                            "cannot watch '{}' ({why}); looking every {seconds} seconds instead",
+                            folder.display()
+                        )));
+                    }
+                }
+                if !started {
+                    started = true;
+                    tell(Happened::Started { worktrees: records.len() });
+                }
+            }
+            Err(error) => tell(trouble(error.full_message())),
+        }
+        let soonest = missing.values().map(|since| request.grace.saturating_sub(since.elapsed())).min();
+        let patience = soonest.map_or(request.rescan, |soonest| soonest.max(REST));
+        match watch.wait(patience) {
+            Some(Nudge::Stop) => break,
+            None => {}
+            Some(Nudge::Changed | Nudge::Doubt) => {
+                if rest(&watch) == Some(Nudge::Stop) {
+                    break;
+                }
+            }
+        }
+    }
+    tell(Happened::Stopped);
+    Ok(())
+}
+
+/// Waits until changes come to rest. Returns the nudge to stop, if there was one.
+fn rest(watch: &Watch) -> Option<Nudge> {
+    let since = Instant::now();
+    while since.elapsed() < RESTLESS {
+        match watch.wait(REST) {
+            None => return None,
+            Some(Nudge::Stop) => return Some(Nudge::Stop),
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+/// Watches where worktrees appear and where the known ones are.
+fn arm(watch: &mut Watch, records: &[WorktreeRecord]) -> Vec<(PathBuf, String)> {
+    let mut folders = BTreeSet::new();
+    let mut entries = BTreeSet::new();
+    for record in records {
+        let worktrees = record.common_dir.join("worktrees");
+        if worktrees.is_dir() {
+            folders.insert(worktrees);
+        } else {
+            // git makes the folder with the first linked worktree, and removes it with the last.
+            entries.insert(worktrees);
+        }
+        entries.insert(record.path.clone());
+        entries.insert(record.common_dir.clone());
+    }
+    watch.set(folders, entries)
+}
+
+/// Looks once: releases what has been gone for long enough, and finds what is new.
+fn look(
+    ctx: &mut Context,
+    request: WatchRequest,
+    missing: &mut HashMap<Token, Instant>,
+    tell: &mut dyn FnMut(Happened),
+) -> Result<Vec<WorktreeRecord>> {
+    let judged = cleanup::worktrees(ctx)?;
+    let mut ripe = HashSet::new();
+    for (record, verdict) in &judged {
+        let worktree = record.path.clone();
+        if !verdict.is_gone() {
+            if missing.remove(&record.token).is_some() {
+                tell(Happened::Returned { worktree });
+            }
+            continue;
+        }
+        let since = missing.entry(record.token.clone()).or_insert_with(|| {
+            tell(Happened::Vanished { worktree, verdict: *verdict });
+            Instant::now()
+        });
+        if since.elapsed() >= request.grace {
+            ripe.insert(record.token.clone());
+        }
+    }
+    if !ripe.is_empty() {
+        for allocation in cleanup::release_gone(ctx, &judged, &ripe)? {
+            tell(Happened::Released { allocation: Box::new(allocation) });
+        }
+        missing.retain(|token, _| !ripe.contains(token));
+    }
+    let settings = ctx.settings(None, None)?;
+    cleanup::automatic(ctx, &settings);
+    for common_dir in common_dirs(&judged) {
+        if let Err(error) = give_ports(ctx, common_dir, tell) {
+            tell(Happened::Trouble { message: error.full_message() });
+        }
+    }
+    Ok(judged.into_iter().map(|(record, _)| record).filter(|record| !ripe.contains(&record.token)).collect())
+}
+
+fn common_dirs(judged: &[(WorktreeRecord, Verdict)]) -> BTreeSet<PathBuf> {
+    let alive = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Live);
+    alive.map(|(record, _)| record.common_dir.clone()).collect()
+}
+
+/// Gives ports to the worktrees of a repository that have none, whoever made them and however.
+fn give_ports(ctx: &mut Context, common_dir: PathBuf, tell: &mut dyn FnMut(Happened)) -> Result<()> {
+    let repo = Repo { git_dir: common_dir.clone(), common_dir, worktree: None };
+    for worktree in repo.worktrees()? {
+        if worktree.main || !is_new(&worktree) {
+            continue;
+        }
+        let path = worktree.path.clone();
+        let standing = Standing::of(ctx, repo.clone(), worktree)?;
+        let allocated = allocate::allocate_in(ctx, &standing, AllocateRequest::default())?;
+        for placed in allocated.placed.into_iter().filter(|placed| placed.created) {
+            tell(Happened::Allocated { worktree: path.clone(), allocation: Box::new(placed.allocation) });
+        }
+    }
+    Ok(())
+}
+
+/// Says whether a worktree has no token yet, is complete, and is this repository's own.
+fn is_new(worktree: &Worktree) -> bool {
+    // git holds this lock while it makes the worktree; the hook may still come.
+    let lock = files::load(&worktree.admin_dir.join("locked")).ok().flatten();
+    let in_the_making = lock.is_some_and(|reason| reason.starts_with(b"initializing"));
+    !in_the_making && worktree.is_connected() && matches!(identity::find_token(worktree), Ok(None))
+}
