@@ -396,30 +396,10 @@ impl Attempt<'_> {
             }
             None => Event::of(&allocation, EventKind::Allocated, self.now, "asked for"),
         };
-        self.forget_predecessors(tx, &allocation)?;
+        forget_predecessors(tx, &allocation)?;
         allocation.id = tx.insert_allocation(&allocation)?;
         tx.append_event(&event)?;
         Ok(Placed { allocation, created: true })
-    }
-
-    /// A service that gets its old port back needs no memory of having had it.
-    fn forget_predecessors(&self, tx: &mut dyn Transaction, allocation: &Allocation) -> Result<()> {
-        let same = Filter {
-            host: Some(allocation.host.clone()),
-            protocol: Some(allocation.protocol),
-            port: Some(allocation.port),
-            project: Some(allocation.project.clone()),
-            service: Some(allocation.service.clone()),
-            environment: Some(allocation.environment.clone()),
-            live: Some(false),
-            ..Filter::default()
-        };
-        for predecessor in tx.allocations(&same)? {
-            if predecessor.branch == allocation.branch {
-                tx.delete_allocation(predecessor.id)?;
-            }
-        }
-        Ok(())
     }
 
     fn explain(
@@ -523,6 +503,26 @@ impl Attempt<'_> {
             )
         })
     }
+}
+
+/// A service that gets its old port back needs no memory of having had it.
+fn forget_predecessors(tx: &mut dyn Transaction, allocation: &Allocation) -> Result<()> {
+    let same = Filter {
+        host: Some(allocation.host.clone()),
+        protocol: Some(allocation.protocol),
+        port: Some(allocation.port),
+        project: Some(allocation.project.clone()),
+        service: Some(allocation.service.clone()),
+        environment: Some(allocation.environment.clone()),
+        live: Some(false),
+        ..Filter::default()
+    };
+    for predecessor in tx.allocations(&same)? {
+        if predecessor.branch == allocation.branch {
+            tx.delete_allocation(predecessor.id)?;
+        }
+    }
+    Ok(())
 }
 
 fn find<'a>(live: &'a [Allocation], service: &ServiceName, protocol: Protocol) -> Option<&'a Allocation> {
