@@ -115,11 +115,12 @@ struct Words {
 fn parse_words(words: &[String], is_environment: &dyn Fn(&EnvironmentName) -> bool) -> Result<Words> {
     let mut rest = words;
     let mut port = None;
-    if let [first @ .., last] = rest {
-        if !first.is_empty() && last.starts_with(|c: char| c.is_ascii_digit()) {
-            port = Some(last.parse()?);
-            rest = first;
-        }
+    if let [first @ .., last] = rest
+        && !first.is_empty()
+        && last.starts_with(|c: char| c.is_ascii_digit())
+    {
+        port = Some(last.parse()?);
+        rest = first;
     }
     let mut environment = None;
     if let [first @ .., last] = rest {

@@ -101,7 +101,9 @@ fn status(ctx: &mut Context, out: &Output, global: bool) -> Result<u8> {
         out.object(View { mechanisms, changed: false, fires: Some(status.fires), notes });
         return Ok(negative);
     }
-    mechanisms.iter().for_each(|mechanism| out.line(&format!("Installed: {mechanism}")));
+    for mechanism in &mechanisms {
+        out.line(&format!("Installed: {mechanism}"));
+    }
     if mechanisms.is_empty() {
         out.line("Not installed");
         out.hint("install it: git port hook install");

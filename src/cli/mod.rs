@@ -128,13 +128,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
     // What a hook does must never fail git, whatever is wrong.
     let is_hook = hook::is_entry_point(&args);
-    let status = match passthrough::split(args) {
-        Ok((head, rest)) => run(head, rest, environment),
-        Err(error) => {
-            Output::new(&environment, ColorChoice::Auto, false, false, false).error(&error);
-            error.exit_status()
-        }
-    };
+    let (head, rest) = passthrough::split(args);
+    let status = run(head, rest, environment);
     if is_hook { 0 } else { status }
 }
 

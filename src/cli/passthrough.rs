@@ -3,14 +3,13 @@
 
 use std::ffi::OsString;
 
-use crate::error::Result;
 use crate::ops::worktree::Verb;
 
 /// The options of ours that may stand before the command and take a value.
 const WITH_VALUE: &[&str] = &["-C", "--color", "--registry"];
 
 /// Returns our part of the command line, and git's, if the command is one of git's own.
-pub(super) fn split(mut args: Vec<OsString>) -> Result<(Vec<OsString>, Option<Vec<OsString>>)> {
+pub(super) fn split(mut args: Vec<OsString>) -> (Vec<OsString>, Option<Vec<OsString>>) {
     let mut index = 1;
     while let Some(arg) = args.get(index) {
         if WITH_VALUE.iter().any(|option| arg == option) {
@@ -25,9 +24,9 @@ pub(super) fn split(mut args: Vec<OsString>) -> Result<(Vec<OsString>, Option<Ve
     let verb = args.get(index + 1).and_then(|arg| Verb::ALL.into_iter().find(|verb| arg == verb.name()));
     if is_worktree && verb.is_some() {
         let rest = args.split_off(index + 2);
-        return Ok((args, Some(rest)));
+        return (args, Some(rest));
     }
-    Ok((args, None))
+    (args, None)
 }
 
 #[cfg(test)]
@@ -38,7 +37,7 @@ mod tests {
         let words = |words: Vec<OsString>| {
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         };
-        let (head, rest) = split(line.split(' ').map(OsString::from).collect()).unwrap();
+        let (head, rest) = split(line.split(' ').map(OsString::from).collect());
         (words(head), rest.map(words))
     }
 

@@ -1,5 +1,6 @@
 //! Repositories, worktrees, identity and hooks. git2 reads; the `git` program changes.
 
+pub mod branches;
 pub mod hooks;
 pub mod identity;
 pub mod observe;

@@ -25,10 +25,8 @@ impl Repo {
     /// `redirected` says that variables such as `GIT_DIR` name the repository, as they do in a hook; then,
     /// and where libgit2 cannot open what git can (reftable, SHA-256), git itself is asked.
     pub fn discover(redirected: bool) -> Result<Self, GitError> {
-        if !redirected {
-            if let Some(repo) = open_with_library(Path::new(".")) {
-                return Ok(repo);
-            }
+        if !redirected && let Some(repo) = open_with_library(Path::new(".")) {
+            return Ok(repo);
         }
         ask_git(git, Path::new("."))
     }

@@ -69,10 +69,8 @@ pub fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Vec<Str
 
 /// Brings the copies of another worktree up to date, if it can be reached.
 pub fn refresh(ctx: &mut Context, token: &Token) -> Vec<String> {
-    let record = match ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.worktree(token))?)) {
-        Ok(Some(record)) => record,
-        _ => return Vec::new(),
-    };
+    let found = ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.worktree(token))?));
+    let Ok(Some(record)) = found else { return Vec::new() };
     let worktree =
         Worktree { admin_dir: record.admin_dir, path: record.path, main: record.main, locked: false };
     if !matches!(identity::find_token(&worktree), Ok(Some(found)) if found == *token) {

@@ -147,14 +147,14 @@ impl Output {
     /// Tells what is going on, unless only the answer is wanted.
     pub fn status(&self, message: &str) {
         if !self.quiet {
-            self.tell(&escape(message));
+            tell(&escape(message));
         }
     }
 
     /// Warns.
     pub fn warning(&self, message: &str) {
         let label = painted(self.color_on_stderr, Style::Warning, "warning:");
-        self.tell(&format!("{label} {}", escape(message)));
+        tell(&format!("{label} {}", escape(message)));
     }
 
     /// Tells all of them.
@@ -169,7 +169,7 @@ impl Output {
     pub fn hint(&self, message: &str) {
         if !self.quiet {
             let label = painted(self.color_on_stderr, Style::Faint, "hint:");
-            self.tell(&format!("{label} {}", escape(message)));
+            tell(&format!("{label} {}", escape(message)));
         }
     }
 
@@ -180,15 +180,10 @@ impl Output {
             return;
         }
         let label = painted(self.color_on_stderr, Style::Bad, "error:");
-        self.tell(&format!("{label} {}", escape(&error.full_message())));
+        tell(&format!("{label} {}", escape(&error.full_message())));
         for hint in &error.hints {
             self.hint(hint);
         }
-    }
-
-    fn tell(&self, line: &str) {
-        // Nobody is left to tell that standard error is closed.
-        let _ = writeln!(io::stderr().lock(), "{line}");
     }
 
     /// Returns what went wrong with standard output. A reader that has seen enough is no failure, as
@@ -196,6 +191,11 @@ impl Output {
     pub fn finish(&self) -> Option<io::Error> {
         self.failure.borrow_mut().take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
+}
+
+fn tell(line: &str) {
+    // Nobody is left to tell that standard error is closed.
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 fn painted(color: bool, style: Style, text: &str) -> String {

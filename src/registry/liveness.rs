@@ -108,6 +108,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Returns what became of the worktree that was observed so.
+#[expect(clippy::match_same_arms, reason = "the order of the arms is the rule")]
 pub fn judge(seen: Observation) -> Verdict {
     match (seen.repository, seen.admin, seen.tree) {
         (Repository::Unreadable, _, _) => Verdict::Unreachable,

@@ -151,7 +151,7 @@ impl ServiceName {
         }
         if lost || name.len() > SERVICE_MAX {
             name.truncate(SERVICE_MAX - 9);
-            name.push_str(&format!("-{:08x}", fnv1a(text.as_bytes())));
+            name += &hash_suffix(text);
         }
         Self(name)
     }
@@ -168,6 +168,10 @@ impl ServiceName {
 /// (<http://www.isthe.com/chongo/tech/comp/fnv/>).
 pub fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+fn hash_suffix(text: &str) -> String {
+    format!("-{:08x}", fnv1a(text.as_bytes()))
 }
 
 /// Returns a folder name for any text: ASCII letters, digits, `.`, `_` and `-`, at most 80 bytes, never
@@ -190,7 +194,7 @@ pub fn folder_slug(text: &str) -> String {
             slug.insert_str(0, "w-");
         }
         slug.truncate(MAX - 9);
-        slug.push_str(&format!("-{:08x}", fnv1a(text.as_bytes())));
+        slug += &hash_suffix(text);
     }
     slug.trim_start_matches('-').to_owned()
 }

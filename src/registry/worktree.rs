@@ -22,7 +22,7 @@ pub struct InvalidToken;
 impl Token {
     /// Returns the token made of these random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
     /// Returns the token as text.

@@ -1,7 +1,7 @@
 //! Where the registry is kept.
 //!
 //! A backend knows rows, locks and retries. It knows no rules: those are in `registry` and run inside
-//! [`write`], over the rows they are given. What belongs together happens in one exclusive transaction:
+//! [`write()`], over the rows they are given. What belongs together happens in one exclusive transaction:
 //! read, choose, probe, insert. Programs are started and files written only after the commit.
 //!
 //! Times are whole milliseconds since 1970 in UTC; paths are bytes, because git's are.

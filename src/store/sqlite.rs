@@ -129,12 +129,12 @@ impl SqliteStore {
     /// Makes the file, or brings it to this version, while nobody else does.
     fn create_or_migrate(&self, flags: OpenFlags) -> Result<Open, StoreError> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        files::create_private_dir(folder).map_err(|error| self.from_system("open", &error))?;
+        files::create_private_dir(folder).map_err(|error| self.system_failure("open", &error))?;
         safe_folder(folder).map_err(|why| self.denied("open", &why))?;
         let _lock = self.lock()?;
         // The file is made private before SQLite makes its companions, which copy its mode.
         files::create(&self.path, b"", files::Access::Private)
-            .map_err(|error| self.from_system("open", &error))?;
+            .map_err(|error| self.system_failure("open", &error))?;
         let connection =
             Connection::open_with_flags(&self.path, flags).map_err(|error| self.failure("open", &error))?;
         let version = self.settle(&connection).map_err(|error| self.failure("open", &error))?;
@@ -189,14 +189,14 @@ impl SqliteStore {
     fn lock(&self) -> Result<Lock, StoreError> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
-        Lock::acquire(Path::new(&path), self.patience).map_err(|error| self.from_system("write", &error))
+        Lock::acquire(Path::new(&path), self.patience).map_err(|error| self.system_failure("write", &error))
     }
 
     fn denied(&self, act: &'static str, why: &str) -> StoreError {
         StoreError::Denied { act, registry: self.path.display().to_string(), why: why.to_owned() }
     }
 
-    fn from_system(&self, act: &'static str, error: &SystemError) -> StoreError {
+    fn system_failure(&self, act: &'static str, error: &SystemError) -> StoreError {
         let registry = self.path.display().to_string();
         if matches!(error, SystemError::Locked { .. }) {
             return StoreError::Busy { registry };
@@ -301,7 +301,7 @@ fn immutable(path: &Path) -> PathBuf {
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-                uri.push(char::from(*byte))
+                uri.push(char::from(*byte));
             }
             other => uri.push_str(&format!("%{other:02x}")),
         }

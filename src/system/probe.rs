@@ -22,7 +22,7 @@ pub fn probe(port: Port, protocol: Protocol) -> Probe {
             Attempt::NoSuchFamily => {
                 vec![bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, number)), protocol, true)]
             }
-            attempt => vec![attempt],
+            attempt @ Attempt::Answer(_) => vec![attempt],
         }
     } else {
         [

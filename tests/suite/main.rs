@@ -1,6 +1,7 @@
 //! Tests of the whole program, in one binary.
 #![allow(
     missing_docs,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -13,4 +14,5 @@ mod dev_servers;
 mod env_formats;
 mod hooks;
 mod smoke;
+#[allow(dead_code, reason = "no test needs every part of it")]
 mod support;

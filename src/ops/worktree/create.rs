@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use super::{CREATE_VARIABLE, Described, describe, lock, os, run};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::program::{git, git_in, read};
-use crate::git::{Repo, Worktree};
+use crate::git::program::git;
+use crate::git::{Repo, Worktree, branches};
 use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
 use crate::ops::standing::{self, Standing};
 use crate::registry::EnvironmentName;
 use crate::registry::scope::folder_slug;
-use crate::system::command::Command;
 use crate::system::files;
 use crate::template::dev_command;
 
@@ -89,11 +88,11 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         usage: None,
         warnings: warning.into_iter().collect(),
     };
-    if !request.no_ports {
-        if let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created) {
-            created.warnings.push(format!("the worktree has no ports: {error}"));
-            created.warnings.extend(error.hints.iter().cloned());
-        }
+    if !request.no_ports
+        && let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created)
+    {
+        created.warnings.push(format!("the worktree has no ports: {error}"));
+        created.warnings.extend(error.hints.iter().cloned());
     }
     Ok(created)
 }
@@ -206,7 +205,7 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
         }
         arguments.push(os("--detach"));
         Some(branch)
-    } else if branch_exists(repo, &branch)? {
+    } else if branches::exists(repo, &branch)? {
         if request.from.is_some() {
             let name = branch.to_string_lossy();
             return Err(Error::new(
@@ -217,7 +216,7 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
         }
         Some(branch)
     } else {
-        let remotes = if request.from.is_some() { Vec::new() } else { remote_branches(repo, &branch)? };
+        let remotes = if request.from.is_some() { Vec::new() } else { branches::list_remote(repo, &branch)? };
         match remotes.as_slice() {
             [one] => {
                 arguments.extend([os("--track"), os("-b"), branch]);
@@ -240,48 +239,4 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
     arguments.push(path.as_os_str().to_owned());
     arguments.extend(commit);
     Ok((arguments, warning))
-}
-
-fn branch_exists(repo: &Repo, branch: &OsStr) -> Result<bool> {
-    if let (Some(name), Ok(repository)) = (branch.to_str(), git2::Repository::open(&repo.common_dir)) {
-        return Ok(repository.find_reference(&format!("refs/heads/{name}")).is_ok());
-    }
-    let mut reference = os("refs/heads/");
-    reference.push(branch);
-    let asked = about(repo).args(["show-ref", "--verify", "--quiet", "--"]).arg(reference);
-    Ok(asked.output()?.status.success())
-}
-
-/// Returns the remote-tracking branches of this name, `origin/feature`. `checkout.defaultRemote` decides
-/// between several, as it does for git.
-fn remote_branches(repo: &Repo, branch: &OsStr) -> Result<Vec<OsString>> {
-    let Some(name) = branch.to_str() else { return Ok(Vec::new()) };
-    let names: Vec<String> = match git2::Repository::open(&repo.common_dir) {
-        Ok(repository) => {
-            let remotes = repository
-                .remotes()
-                .map_err(|error| Error::new(ErrorKind::Worktree, error.message().to_owned()))?;
-            let preferred =
-                repository.config().ok().and_then(|config| config.get_string("checkout.defaultRemote").ok());
-            let has =
-                |remote: &str| repository.find_reference(&format!("refs/remotes/{remote}/{name}")).is_ok();
-            let mut found: Vec<String> =
-                remotes.iter().flatten().flatten().filter(|remote| has(remote)).map(str::to_owned).collect();
-            if let Some(preferred) = preferred.filter(|preferred| found.contains(preferred)) {
-                found = vec![preferred];
-            }
-            found.into_iter().map(|remote| format!("{remote}/{name}")).collect()
-        }
-        Err(_) => {
-            let pattern = format!("refs/remotes/*/{name}");
-            let listed =
-                read(about(repo).args(["for-each-ref", "--format=%(refname:lstrip=2)", "--"]).arg(pattern))?;
-            String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect()
-        }
-    };
-    Ok(names.into_iter().map(OsString::from).collect())
-}
-
-fn about(repo: &Repo) -> Command {
-    git_in(&repo.common_dir)
 }

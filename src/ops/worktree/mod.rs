@@ -27,7 +27,7 @@ pub use remove::{RemoveRequest, Removed, remove};
 pub const CREATE_VARIABLE: &str = "GIT_PORT_CREATE";
 
 /// How long one waits for others who make or remove worktrees of the same repository.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A worktree, as it is shown.
 #[derive(Clone, Debug)]

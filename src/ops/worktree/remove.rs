@@ -67,11 +67,11 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
             }
         }
     }
-    if request.delete_branch {
-        if let Some(branch) = removed.described.branch.clone() {
-            delete_branch(&base, &branch, request.force > 0)?;
-            removed.deleted_branch = Some(branch);
-        }
+    if request.delete_branch
+        && let Some(branch) = removed.described.branch.clone()
+    {
+        delete_branch(&base, &branch, request.force > 0)?;
+        removed.deleted_branch = Some(branch);
     }
     Ok(removed)
 }
