@@ -5,9 +5,11 @@ pub mod command;
 pub mod dirs;
 pub mod files;
 pub mod host;
+pub mod listeners;
 pub mod lock;
 pub mod mounts;
 pub mod probe;
+pub mod process;
 
 use std::io;
 use std::path::{Path, PathBuf};
