@@ -11,6 +11,7 @@ pub mod plan;
 pub mod port;
 pub mod ranges;
 pub mod scope;
+pub mod states;
 pub mod worktree;
 
 pub use allocation::{Allocation, State, Status};

@@ -6,9 +6,11 @@ pub mod command;
 pub mod dirs;
 pub mod files;
 pub mod host;
+pub mod listeners;
 pub mod lock;
 pub mod mounts;
 pub mod probe;
+pub mod process;
 pub mod watch;
 
 use std::io;
