@@ -3,6 +3,7 @@
 //! Fields may be added without a new version; none is ever removed, renamed or given another meaning.
 //! Absent values are `null`. Times are RFC 3339 in UTC.
 
+pub mod health;
 mod ranges;
 
 use jiff::Timestamp;

@@ -1,9 +1,8 @@
 //! `git port cleanup`
 
 use crate::api::views::CleanupView;
-use crate::config;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::cleanup::{self, CleanupRequest};
 use crate::output::{Output, text};
 
@@ -21,13 +20,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
-        let older_than = match &self.older_than {
-            Some(text) => Some(config::duration(text).map_err(|error| {
-                let hints = error.hints.clone();
-                Error { hints, ..Error::usage(error) }
-            })?),
-            None => None,
-        };
+        let older_than = self.older_than.as_deref().map(super::duration).transpose()?;
         let cleaned = cleanup::cleanup(ctx, &CleanupRequest { dry_run: self.dry_run, older_than })?;
         out.warnings(&cleaned.warnings);
         if out.is_json() {

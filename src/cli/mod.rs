@@ -6,6 +6,7 @@ mod cleanup;
 mod completions;
 mod env;
 mod get;
+mod health;
 mod history;
 mod hook;
 mod init;
@@ -26,7 +27,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::config::Environment;
+use crate::config::{self, Environment};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{ColorChoice, Output};
@@ -108,6 +109,7 @@ enum Command {
     Cleanup(cleanup::Args),
     Env(env::Args),
     Url(url::Args),
+    Health(health::Args),
     History(history::Args),
     Range(range::Args),
     Reserve(reserve::ReserveArgs),
@@ -176,6 +178,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Cleanup(args) => args.run(ctx, out),
         Command::Env(args) => args.run(ctx, out),
         Command::Url(args) => args.run(ctx, out),
+        Command::Health(args) => args.run(ctx, out),
         Command::History(args) => args.run(ctx, out),
         Command::Range(args) => args.run(ctx, out),
         Command::Reserve(args) => args.run(ctx, out),
@@ -209,6 +212,11 @@ fn usage(error: &clap::Error, json: bool, environment: &Environment) -> u8 {
 /// Returns the whole command line, for manual pages and completions.
 fn command() -> clap::Command {
     Cli::command()
+}
+
+/// Reads a duration of the command line.
+fn duration(text: &str) -> Result<jiff::SignedDuration> {
+    config::duration(text).map_err(|error| Error { hints: error.hints.clone(), ..Error::usage(error) })
 }
 
 /// Returns what was given, else what the environment says, for `--session`.

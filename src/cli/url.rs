@@ -2,8 +2,8 @@
 
 use crate::api::views::{AllocationView, AllocationsView};
 use crate::context::Context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::ops::env::{self, GetRequest};
+use crate::error::Result;
+use crate::ops::env::{self, Located};
 use crate::output::Output;
 use crate::registry::{EnvironmentName, ServiceName};
 
@@ -19,18 +19,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
-        let request = GetRequest {
-            service: self.service,
-            environment: self.environment,
-            allocate: true,
-            session: None,
-        };
-        let allocation = env::get(ctx, &request)?;
-        let Some(url) = allocation.url() else {
-            let message = format!("'{}' is no service that one opens in a browser", allocation.service);
-            return Err(Error::new(ErrorKind::NotFound, message)
-                .hint(format!("its port: git port get {}", allocation.service)));
-        };
+        let Located { allocation, url } = env::locate(ctx, self.service, self.environment)?;
         if out.is_json() {
             let allocations = vec![AllocationView::recorded(&allocation, &ctx.host.name)];
             out.object(AllocationsView { allocations, warnings: Vec::new() });

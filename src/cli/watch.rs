@@ -5,9 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::api::views::AllocationView;
-use crate::config;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops::service;
 use crate::ops::watch::{self, Happened, WatchRequest};
 use crate::output::{Output, escape};
@@ -89,10 +88,8 @@ impl Args {
 }
 
 fn duration(text: Option<&str>) -> Result<Option<Duration>> {
-    let Some(text) = text else { return Ok(None) };
-    let duration = config::duration(text)
-        .map_err(|error| Error { hints: error.hints.clone(), ..Error::usage(error) })?;
-    Ok(Some(Duration::try_from(duration).unwrap_or(Duration::ZERO)))
+    let duration = text.map(super::duration).transpose()?;
+    Ok(duration.map(|duration| Duration::try_from(duration).unwrap_or(Duration::ZERO)))
 }
 
 fn words(happened: &Happened) -> String {

@@ -9,6 +9,7 @@ use crate::git::identity;
 use crate::registry::scope::folder_slug;
 use crate::registry::{Allocation, EnvironmentName, ServiceName};
 use crate::store::{self, Filter};
+use crate::system::browser;
 use crate::template::variables::{self, Scene, ServicePort, Variable};
 
 /// Which port is asked for.
@@ -60,6 +61,41 @@ pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
     wanted(&placed).or_else(|| placed.first().cloned()).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("the worktree has no primary port in '{environment}'"))
     })
+}
+
+/// A service with its URL.
+#[derive(Clone, Debug)]
+pub struct Located {
+    /// The allocation.
+    pub allocation: Allocation,
+    /// Its URL.
+    pub url: String,
+}
+
+/// Returns where a browser finds a service of the worktree one stands in.
+pub fn locate(
+    ctx: &mut Context,
+    service: Option<ServiceName>,
+    environment: Option<EnvironmentName>,
+) -> Result<Located> {
+    let allocation = get(ctx, &GetRequest { service, environment, allocate: true, session: None })?;
+    let Some(url) = allocation.url() else {
+        let message = format!("'{}' is no service that one opens in a browser", allocation.service);
+        return Err(Error::new(ErrorKind::NotFound, message)
+            .hint(format!("its port: git port get {}", allocation.service)));
+    };
+    Ok(Located { allocation, url })
+}
+
+/// Opens a service of the worktree one stands in in the browser.
+pub fn open(
+    ctx: &mut Context,
+    service: Option<ServiceName>,
+    environment: Option<EnvironmentName>,
+) -> Result<Located> {
+    let located = locate(ctx, service, environment)?;
+    browser::open(&located.url)?;
+    Ok(located)
 }
 
 /// A worktree's variables.

@@ -6,6 +6,7 @@ pub mod check;
 pub mod cleanup;
 pub mod copies;
 pub mod env;
+pub mod health;
 pub mod history;
 pub mod hook;
 pub mod init;

@@ -35,7 +35,7 @@ pub struct WatchRequest {
 
 impl Default for WatchRequest {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(3), rescan: Duration::from_secs(60) }
+        Self { grace: Duration::from_secs(3), rescan: Duration::from_mins(1) }
     }
 }
 
@@ -110,12 +110,8 @@ pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happ
         let patience = soonest.map_or(request.rescan, |soonest| soonest.max(REST));
         match watch.wait(patience) {
             Some(Nudge::Stop) => break,
-            None => {}
-            Some(Nudge::Changed | Nudge::Doubt) => {
-                if rest(&watch) == Some(Nudge::Stop) {
-                    break;
-                }
-            }
+            Some(Nudge::Changed | Nudge::Doubt) if rest(&watch) == Some(Nudge::Stop) => break,
+            Some(Nudge::Changed | Nudge::Doubt) | None => {}
         }
     }
     tell(Happened::Stopped);

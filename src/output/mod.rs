@@ -99,6 +99,12 @@ impl Output {
         }
     }
 
+    /// Returns another pair of streams like these, for a thread that tells what goes on meanwhile.
+    #[must_use]
+    pub fn narrator(&self) -> Self {
+        Self { failure: RefCell::new(None), ..*self }
+    }
+
     /// Says whether a program reads the answer.
     pub fn is_json(&self) -> bool {
         self.json

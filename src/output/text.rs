@@ -1,5 +1,7 @@
 //! The answers in words.
 
+mod health;
+
 use std::path::Path;
 
 use super::{Cell, Output, Style, Table, escape};
@@ -13,6 +15,8 @@ use crate::ops::stats::{RangeStats, Summary};
 use crate::ops::worktree::{Created, Removed, WithPorts};
 use crate::registry::allocator::Probe;
 use crate::registry::{Allocation, Event, RangeRecord, State};
+
+pub use health::health;
 
 /// Prints what `allocate` did.
 pub fn allocated(out: &Output, allocated: &Allocated, usage: Option<&str>) {

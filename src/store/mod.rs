@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::registry::{
-    Allocation, EnvironmentName, Event, Port, PortRange, ProjectName, Protocol, RangeRecord, Reservation,
-    ServiceName, Token, WorktreeRecord,
+    Allocation, EnvironmentName, Event, HealthCheck, Port, PortRange, ProjectName, Protocol, RangeRecord,
+    Reservation, RunRecord, ServiceName, Token, WorktreeRecord,
 };
 
 /// Why the registry did not answer.
@@ -143,6 +143,10 @@ pub trait Rows {
     fn reservations(&mut self) -> Result<Vec<Reservation>, StoreError>;
     /// Returns at most `limit` events, newest first; of one port if one is given.
     fn events(&mut self, port: Option<Port>, limit: u32) -> Result<Vec<Event>, StoreError>;
+    /// Returns at most `limit` looks at an allocation, newest first.
+    fn health_checks(&mut self, allocation: i64, limit: u32) -> Result<Vec<HealthCheck>, StoreError>;
+    /// Returns what runs on a machine by `git port run`, and what was left behind by one that was killed.
+    fn runs(&mut self, host: &str) -> Result<Vec<RunRecord>, StoreError>;
     /// Returns what people call the machine with this key.
     fn host_name(&mut self, key: &str) -> Result<Option<String>, StoreError>;
     /// Returns a note that git-port keeps for itself.
@@ -169,6 +173,12 @@ pub trait Transaction: Rows {
     fn delete_reservation(&mut self, range: PortRange) -> Result<bool, StoreError>;
     /// Adds an event to the history.
     fn append_event(&mut self, event: &Event) -> Result<(), StoreError>;
+    /// Adds a look at an allocation, and drops all but its last `keep`.
+    fn append_health_check(&mut self, check: &HealthCheck, keep: u32) -> Result<(), StoreError>;
+    /// Stores what runs for an allocation, in place of what ran before.
+    fn put_run(&mut self, run: &RunRecord) -> Result<(), StoreError>;
+    /// Drops what runs for an allocation.
+    fn delete_run(&mut self, allocation: i64) -> Result<(), StoreError>;
     /// Stores what people call the machine with this key.
     fn put_host(&mut self, key: &str, name: &str) -> Result<(), StoreError>;
     /// Stores a note that git-port keeps for itself.

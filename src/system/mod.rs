@@ -1,5 +1,7 @@
 //! The machine: programs, sockets, files, mounts, clock, directories. Knows no rules.
 
+pub mod answer;
+pub mod browser;
 pub mod child;
 pub mod clock;
 pub mod command;

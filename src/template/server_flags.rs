@@ -174,8 +174,8 @@ fn behind_wrappers<'w>(mut words: &'w [&'w str]) -> &'w [&'w str] {
 fn script(words: &[&str], read: &dyn Fn(&str) -> Option<String>) -> Option<(String, Option<String>)> {
     let (manager, arguments) = words.split_first()?;
     let name = match (base(manager), arguments) {
-        ("npm" | "pnpm" | "yarn" | "bun", ["run" | "run-script", name, ..]) => *name,
-        ("npm" | "pnpm" | "yarn", [name @ ("start" | "dev" | "serve"), ..]) => *name,
+        ("npm" | "pnpm" | "yarn" | "bun", ["run" | "run-script", name, ..])
+        | ("npm" | "pnpm" | "yarn", [name @ ("start" | "dev" | "serve"), ..]) => *name,
         _ => return None,
     };
     let package: Value = serde_json::from_str(read("package.json")?.trim_start_matches('\u{feff}')).ok()?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::types::{Type, Value};
@@ -9,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::failure;
 use crate::registry::{
-    Allocation, EnvironmentName, Event, Place, Port, PortRange, ProjectName, Protocol, RangeRecord,
-    Reservation, Token, WorktreeRecord,
+    Allocation, EnvironmentName, Event, HealthCheck, Place, Port, PortRange, ProjectName, Protocol,
+    RangeRecord, Reservation, RunRecord, Token, WorktreeRecord,
 };
 use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
 
@@ -177,6 +178,36 @@ impl Rows for SqliteRows<'_> {
         })
     }
 
+    fn health_checks(&mut self, allocation: i64, limit: u32) -> Result<Vec<HealthCheck>, StoreError> {
+        let sql = "SELECT allocation, at, health, latency, detail FROM health_checks \
+            WHERE allocation = ?1 ORDER BY id DESC LIMIT ?2";
+        self.query(sql, params![allocation, limit], |row| {
+            let latency: i64 = row.get(3)?;
+            Ok(HealthCheck {
+                allocation: row.get(0)?,
+                at: time(row, 1)?,
+                health: parsed(row, 2)?,
+                latency: Duration::from_micros(latency.unsigned_abs()),
+                detail: row.get(4)?,
+            })
+        })
+    }
+
+    fn runs(&mut self, host: &str) -> Result<Vec<RunRecord>, StoreError> {
+        let sql = "SELECT allocation, host, pid, started, boot, command, at FROM runs WHERE host = ?1";
+        self.query(sql, [host], |row| {
+            Ok(RunRecord {
+                allocation: row.get(0)?,
+                host: row.get(1)?,
+                pid: row.get(2)?,
+                started: row.get::<_, i64>(3)?.cast_unsigned(),
+                boot: row.get(4)?,
+                command: row.get(5)?,
+                at: time(row, 6)?,
+            })
+        })
+    }
+
     fn host_name(&mut self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(self.query("SELECT name FROM hosts WHERE key = ?1", [key], |row| row.get(0))?.pop())
     }
@@ -208,7 +239,15 @@ impl Transaction for SqliteRows<'_> {
     }
 
     fn delete_allocation(&mut self, id: i64) -> Result<(), StoreError> {
-        self.execute("DELETE FROM allocations WHERE id = ?1", [id]).map(|_| ())
+        // What hangs on a row goes with it.
+        for sql in [
+            "DELETE FROM health_checks WHERE allocation = ?1",
+            "DELETE FROM runs WHERE allocation = ?1",
+            "DELETE FROM allocations WHERE id = ?1",
+        ] {
+            self.execute(sql, [id])?;
+        }
+        Ok(())
     }
 
     fn put_worktree(&mut self, worktree: &WorktreeRecord) -> Result<(), StoreError> {
@@ -282,6 +321,30 @@ impl Transaction for SqliteRows<'_> {
             event.reason,
         ];
         self.execute(sql, params).map(|_| ())
+    }
+
+    fn append_health_check(&mut self, check: &HealthCheck, keep: u32) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO health_checks (allocation, at, health, latency, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let latency = i64::try_from(check.latency.as_micros()).unwrap_or(i64::MAX);
+        let at = check.at.as_millisecond();
+        self.execute(sql, params![check.allocation, at, check.health.name(), latency, check.detail])?;
+        let sql = "DELETE FROM health_checks WHERE allocation = ?1 AND id <= (SELECT id FROM health_checks \
+            WHERE allocation = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        self.execute(sql, params![check.allocation, keep]).map(|_| ())
+    }
+
+    fn put_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO runs (allocation, host, pid, started, boot, command, at) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let at = run.at.as_millisecond();
+        let started = run.started.cast_signed();
+        self.execute(sql, params![run.allocation, run.host, run.pid, started, run.boot, run.command, at])
+            .map(|_| ())
+    }
+
+    fn delete_run(&mut self, allocation: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM runs WHERE allocation = ?1", [allocation]).map(|_| ())
     }
 
     fn put_host(&mut self, key: &str, name: &str) -> Result<(), StoreError> {

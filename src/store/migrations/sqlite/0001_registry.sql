@@ -94,6 +94,29 @@ CREATE TABLE reservations (
     PRIMARY KEY (first_port, last_port)
 ) STRICT, WITHOUT ROWID;
 
+-- What 'git port run' started and has not seen end. A row counts only while that very process runs, so
+-- one that was left behind does no harm.
+CREATE TABLE runs (
+    allocation INTEGER NOT NULL PRIMARY KEY,
+    host       TEXT NOT NULL,
+    pid        INTEGER NOT NULL,
+    started    INTEGER NOT NULL,
+    boot       TEXT NOT NULL,
+    command    TEXT NOT NULL,
+    at         INTEGER NOT NULL
+) STRICT;
+
+-- The last looks at each service; latency in microseconds.
+CREATE TABLE health_checks (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    allocation INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    health     TEXT NOT NULL CHECK (health IN ('up', 'failing', 'down')),
+    latency    INTEGER NOT NULL,
+    detail     TEXT NOT NULL
+) STRICT;
+CREATE INDEX checks_of_an_allocation ON health_checks (allocation, id);
+
 -- What happened. Rows are copies, because what they are about may be forgotten.
 CREATE TABLE events (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

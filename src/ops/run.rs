@@ -1,0 +1,265 @@
+//! Runs a program on its ports: verified before the start, watched until it listens, recorded while it
+//! runs.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::allocate::describe;
+use super::env::{self, GetRequest};
+use super::standing::{self, Standing};
+use crate::context::Context;
+use crate::error::{Error, ErrorKind, Result};
+use crate::registry::states::Listening;
+use crate::registry::{Allocation, EnvironmentName, Port, RunRecord, ServiceName, Status};
+use crate::store::{self, Filter, StoreError};
+use crate::system::child::Foreground;
+use crate::system::command::exit_code;
+use crate::system::listeners::{Listener, listeners, owners};
+use crate::system::process::{self, ProcessId};
+use crate::system::{SystemError, browser, files};
+use crate::template::server_flags;
+
+/// How long a server gets to listen before one stops looking: a cold start of a large one takes a while.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a server that listens elsewhere gets to listen on its port, too.
+const DRIFT: Duration = Duration::from_secs(3);
+
+/// What to run.
+#[derive(Clone, Debug, Default)]
+pub struct RunRequest {
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
+    /// The service it is; the primary one if none is named. `PORT` is its port.
+    pub service: Option<ServiceName>,
+    /// The environment of the ports.
+    pub environment: Option<EnvironmentName>,
+    /// Add the flags that a known server needs.
+    pub flags: bool,
+    /// Open the browser when it listens.
+    pub open: bool,
+    /// Which conversation or agent asks.
+    pub session: Option<String>,
+}
+
+/// Something worth telling while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// The command as it is started, with flags that were added.
+    Flags(String),
+    /// It listens on its port, at this URL.
+    Listening(Port, Option<String>),
+    /// It listens elsewhere.
+    Drift {
+        /// The port it was given.
+        port: Port,
+        /// Where it listens instead.
+        elsewhere: Vec<Port>,
+    },
+    /// It runs, but something about its record or its page went wrong.
+    Trouble(String),
+}
+
+/// Runs the program to its end, and returns its exit status as a shell counts it.
+pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Send + 'static) -> Result<u8> {
+    let mut tell = tell;
+    let standing = Standing::here(ctx)?;
+    let environment = standing::environment(&standing.settings, request.environment.as_ref())?;
+    let target = env::get(
+        ctx,
+        &GetRequest {
+            service: request.service.clone(),
+            environment: Some(environment.clone()),
+            allocate: true,
+            session: request.session.clone(),
+        },
+    )?;
+    verify(ctx, &target)?;
+    let environmental = env::env(ctx, Some(&environment), true)?;
+    let mut variables: Vec<(String, String)> =
+        environmental.variables.into_iter().map(|variable| (variable.name, variable.value)).collect();
+    // Under `--service` PORT is that service's.
+    variables.retain(|(name, _)| name != "PORT");
+    variables.push(("PORT".to_owned(), target.port.to_string()));
+    let command = if request.flags { with_flags(&standing, request, &target, &mut tell) } else { request.command.clone() };
+    let child = Foreground::start(&command, &variables).map_err(as_a_shell)?;
+    let recorded = record(ctx, &target, &child, &command);
+    if let Err(error) = &recorded {
+        tell(Noted::Trouble(format!("it runs, but that is not recorded: {error}")));
+    }
+    let ended = Arc::new(AtomicBool::new(false));
+    let own: HashSet<Port> = environmental.allocations.iter().map(|allocation| allocation.port).collect();
+    let lookout = Lookout { pid: child.pid(), target: target.clone(), own, open: request.open, ended: Arc::clone(&ended) };
+    let thread = thread::spawn(move || lookout.watch(&mut tell));
+    let status = child.wait();
+    ended.store(true, Ordering::Relaxed);
+    let _ = thread.join();
+    if recorded.is_ok() {
+        let _ = forget(ctx, &target);
+    }
+    let status = status.map_err(|error| Error::new(ErrorKind::Internal, format!("cannot wait for the program: {error}")))?;
+    Ok(exit_code(status))
+}
+
+/// A program that is not there, or may not be run, ends as a shell would end it.
+fn as_a_shell(error: SystemError) -> Error {
+    let status = match error.io_kind() {
+        Some(std::io::ErrorKind::NotFound) => 127,
+        _ => 126,
+    };
+    Error { git_status: Some(status), ..Error::from(error) }
+}
+
+/// Refuses to start a program on a port that somebody else's process has.
+fn verify(ctx: &mut Context, target: &Allocation) -> Result<()> {
+    let seen = super::machine::look(ctx, std::slice::from_ref(target))?;
+    let Some(seen) = seen.first() else { return Ok(()) };
+    let whose = match seen.listening {
+        Listening::Nobody | Listening::Hidden | Listening::Ours => return Ok(()),
+        Listening::Foreign | Listening::Somebody => seen.process.as_ref(),
+    };
+    let by = whose.map_or_else(|| "another process".to_owned(), |process| format!("'{}' (pid {})", process.name, process.id.pid));
+    Err(Error::new(ErrorKind::Conflict, format!("port {} of {} is in use by {by}", target.port, describe(target)))
+        .hint(format!("stop that process, or move to another port: git port allocate {} --new", target.service)))
+}
+
+fn with_flags(
+    standing: &Standing,
+    request: &RunRequest,
+    target: &Allocation,
+    tell: &mut impl FnMut(Noted),
+) -> Vec<OsString> {
+    let words: Vec<String> = request.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // A package manager reads the nearest package.json, which is that of the folder one stands in.
+    let read = |name: &str| {
+        let here = files::load_text(std::path::Path::new(name)).ok().flatten();
+        here.or_else(|| files::load_text(&standing.worktree.path.join(name)).ok().flatten())
+    };
+    let Some(missing) = server_flags::missing(&words, &read) else { return request.command.clone() };
+    let added = server_flags::with_port(&missing, target.port);
+    tell(Noted::Flags(format!("{} {}", words.join(" "), added.join(" "))));
+    request.command.iter().cloned().chain(added.into_iter().map(OsString::from)).collect()
+}
+
+fn record(ctx: &mut Context, target: &Allocation, child: &Foreground, command: &[OsString]) -> Result<()> {
+    let Some(process) = process::find(child.pid()) else { return Ok(()) };
+    let ProcessId { pid, started, boot } = process.id;
+    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+    let now = ctx.clock.now();
+    let host = ctx.host.key.clone();
+    let dead: Vec<i64> = store::read(ctx.store()?, |rows| rows.runs(&host))?
+        .into_iter()
+        .filter(|run| !process::is_alive(&identity(run)))
+        .map(|run| run.allocation)
+        .collect();
+    let run = RunRecord { allocation: target.id, host, pid, started, boot, command: words.join(" "), at: now };
+    store::write(ctx.store()?, |tx| -> Result<(), StoreError> {
+        // What a killed `run` left behind goes with the next.
+        for allocation in &dead {
+            tx.delete_run(*allocation)?;
+        }
+        tx.put_run(&run)?;
+        if let Some(allocation) = current(tx, target)? {
+            tx.update_allocation(&Allocation { status: Status::Active, last_used_at: Some(now), ..allocation })?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Returns the identity of the process that was recorded.
+pub fn identity(run: &RunRecord) -> ProcessId {
+    ProcessId { pid: run.pid, started: run.started, boot: run.boot.clone() }
+}
+
+fn forget(ctx: &mut Context, target: &Allocation) -> Result<()> {
+    store::write(ctx.store()?, |tx| -> Result<(), StoreError> {
+        tx.delete_run(target.id)?;
+        if let Some(allocation) = current(tx, target)? {
+            tx.update_allocation(&Allocation { status: Status::Allocated, ..allocation })?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The allocation as it is now: it may have been updated, moved or released meanwhile.
+fn current(tx: &mut dyn store::Transaction, target: &Allocation) -> Result<Option<Allocation>, StoreError> {
+    let filter = Filter {
+        host: Some(target.host.clone()),
+        protocol: Some(target.protocol),
+        port: Some(target.port),
+        ..Filter::live()
+    };
+    Ok(tx.allocations(&filter)?.into_iter().find(|allocation| allocation.id == target.id))
+}
+
+/// Looks where the program listens.
+struct Lookout {
+    pid: u32,
+    target: Allocation,
+    own: HashSet<Port>,
+    open: bool,
+    ended: Arc<AtomicBool>,
+}
+
+impl Lookout {
+    fn watch(&self, tell: &mut impl FnMut(Noted)) {
+        let since = Instant::now();
+        let known: HashSet<u64> = listeners().listeners.iter().map(|listener| listener.inode).collect();
+        let mut elsewhere_since = None;
+        let mut pause = Duration::from_millis(50);
+        while !self.ended.load(Ordering::Relaxed) && since.elapsed() < PATIENCE {
+            let seen = listeners();
+            if !seen.visible {
+                return;
+            }
+            let new: Vec<Listener> = seen.listeners.into_iter().filter(|one| !known.contains(&one.inode)).collect();
+            let ours = self.ports_of_descendants(&new);
+            if ours.contains(&self.target.port) {
+                self.listens(tell);
+                return;
+            }
+            let elsewhere: Vec<Port> = ours.into_iter().filter(|port| !self.own.contains(port)).collect();
+            if elsewhere.is_empty() {
+                elsewhere_since = None;
+            } else if elsewhere_since.get_or_insert_with(Instant::now).elapsed() >= DRIFT {
+                tell(Noted::Drift { port: self.target.port, elsewhere });
+                return;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(400));
+        }
+    }
+
+    fn ports_of_descendants(&self, new: &[Listener]) -> Vec<Port> {
+        let candidates: Vec<Listener> = new.iter().filter(|one| one.protocol == self.target.protocol).cloned().collect();
+        if candidates.is_empty() {
+            return Vec::new();
+        }
+        let owners = owners(&candidates);
+        let descends = |listener: &&Listener| {
+            owners
+                .get(&listener.inode)
+                .is_some_and(|holders| holders.iter().any(|holder| process::descends_from(holder.id.pid, self.pid)))
+        };
+        let mut ports: Vec<Port> = candidates.iter().filter(descends).map(|listener| listener.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    fn listens(&self, tell: &mut impl FnMut(Noted)) {
+        let url = self.target.url();
+        tell(Noted::Listening(self.target.port, url.clone()));
+        if let Some(url) = url.filter(|_| self.open) {
+            if let Err(error) = browser::open(&url) {
+                tell(Noted::Trouble(format!("cannot open {url}: {error}")));
+            }
+        }
+    }
+}
