@@ -8,6 +8,8 @@
 )]
 
 #[cfg(unix)]
+mod differential;
+#[cfg(unix)]
 mod env_formats;
 mod hooks;
 mod smoke;
