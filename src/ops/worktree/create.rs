@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::{CREATE_VARIABLE, Described, describe, lock, os, run};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::program::{git, git_in, read};
+use crate::git::program::{git, git_of, read};
+use crate::git::repo::path_from;
 use crate::git::{Repo, Worktree};
 use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
 use crate::ops::standing::{self, Standing};
@@ -54,6 +55,8 @@ pub struct Created {
     pub usage: Option<String>,
     /// What the user should know: above all, why it has no ports.
     pub warnings: Vec<String>,
+    /// git's exit status: not 0 if a hook failed once the worktree was made.
+    pub status: u8,
 }
 
 /// Makes a worktree with `git worktree add`, and allocates its ports.
@@ -64,8 +67,8 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         return Err(Error::usage(format!("'{}' is not a branch name", request.branch.to_string_lossy())));
     }
     let repo = ctx.repo()?;
-    let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
-    if let Some(environment) = &request.environment {
+    let (settings, broken) = ctx.settings_or_default(&repo, repo.worktree.as_deref())?;
+    if let (Some(environment), None) = (&request.environment, &broken) {
         standing::environment(&settings, Some(environment))?;
     }
     let path = match &request.path {
@@ -78,16 +81,36 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         )?,
     };
     let (arguments, warning) = arguments(&repo, request, &path)?;
-    {
-        let _lock = lock(&repo)?;
-        run(git().args(arguments).env(CREATE_VARIABLE, "1"), "worktree add", request.keep_words)?;
+    let mut warnings: Vec<String> = warning.into_iter().collect();
+    if let (Some(error), None) = (&broken, &request.path) {
+        warnings.push(format!("the path is the usual one, for the configuration cannot be read: {error}"));
     }
-    let worktree = made(&repo, &path)?;
+    let mut status = 0;
+    let stood = find_made(&repo, &path)?.is_some();
+    let ran = {
+        let _lock = lock(&repo)?;
+        run(git().args(arguments).env(CREATE_VARIABLE, "1"), "worktree add", request.keep_words)
+    };
+    let worktree = match (ran, find_made(&repo, &path)?) {
+        (Ok(()), Some(worktree)) => worktree,
+        (Ok(()), None) => {
+            let message = format!("git made no worktree at '{}'", path.display());
+            return Err(Error::new(ErrorKind::Worktree, message));
+        }
+        // A hook that fails makes git fail although the worktree is made.
+        (Err(error), Some(worktree)) if !stood && !worktree.locked => {
+            status = error.exit_status();
+            warnings.push(format!("git ended with status {status}, but it made the worktree: see its hooks"));
+            worktree
+        }
+        (Err(error), _) => return Err(error),
+    };
     let mut created = Created {
         described: describe(ctx, &repo, worktree.clone())?,
         placed: Vec::new(),
         usage: None,
-        warnings: warning.into_iter().collect(),
+        warnings,
+        status,
     };
     if !request.no_ports {
         if let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created) {
@@ -141,11 +164,11 @@ fn usage(top: &Path, placed: &[Placed]) -> Option<String> {
     Some(dev_command::usage(port, allocate::dev_command(top).as_deref()))
 }
 
-fn made(repo: &Repo, path: &Path) -> Result<Worktree> {
+/// Returns the linked worktree that stands at this path.
+fn find_made(repo: &Repo, path: &Path) -> Result<Option<Worktree>> {
     let path = files::canonical(path);
-    repo.worktrees()?.into_iter().find(|worktree| worktree.path == path).ok_or_else(|| {
-        Error::new(ErrorKind::Worktree, format!("git made no worktree at '{}'", path.display()))
-    })
+    let mut worktrees = repo.worktrees()?.into_iter();
+    Ok(worktrees.find(|worktree| !worktree.main && worktree.path == path && worktree.is_connected()))
 }
 
 /// Returns the folder for a branch by the configured pattern, starting from the main worktree.
@@ -225,7 +248,9 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
             }
             several => {
                 if several.len() > 1 {
-                    let names: Vec<_> = several.iter().map(|name| name.to_string_lossy()).collect();
+                    let names =
+                        several.iter().map(|name| name.to_string_lossy().replace("refs/remotes/", ""));
+                    let names: Vec<String> = names.collect();
                     warning = Some(format!(
                         "several remotes have this branch ({}), so a new one was made; to track one: --from <remote>/<branch>",
                         names.join(", ")
@@ -237,7 +262,8 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
         }
     };
     arguments.push(os("--"));
-    arguments.push(path.as_os_str().to_owned());
+    // As it was given, so that git's messages name what the user named.
+    arguments.push(request.path.as_deref().unwrap_or(path).as_os_str().to_owned());
     arguments.extend(commit);
     Ok((arguments, warning))
 }
@@ -252,36 +278,40 @@ fn branch_exists(repo: &Repo, branch: &OsStr) -> Result<bool> {
     Ok(asked.output()?.status.success())
 }
 
-/// Returns the remote-tracking branches of this name, `origin/feature`. `checkout.defaultRemote` decides
-/// between several, as it does for git.
+/// Returns the remote-tracking branches of this name in full, as git writes them into the reflog.
+/// `checkout.defaultRemote` decides between several, as it does for git.
 fn remote_branches(repo: &Repo, branch: &OsStr) -> Result<Vec<OsString>> {
-    let Some(name) = branch.to_str() else { return Ok(Vec::new()) };
-    let names: Vec<String> = match git2::Repository::open(&repo.common_dir) {
-        Ok(repository) => {
-            let remotes = repository
-                .remotes()
-                .map_err(|error| Error::new(ErrorKind::Worktree, error.message().to_owned()))?;
-            let preferred =
-                repository.config().ok().and_then(|config| config.get_string("checkout.defaultRemote").ok());
-            let has =
-                |remote: &str| repository.find_reference(&format!("refs/remotes/{remote}/{name}")).is_ok();
-            let mut found: Vec<String> =
-                remotes.iter().flatten().flatten().filter(|remote| has(remote)).map(str::to_owned).collect();
-            if let Some(preferred) = preferred.filter(|preferred| found.contains(preferred)) {
-                found = vec![preferred];
-            }
-            found.into_iter().map(|remote| format!("{remote}/{name}")).collect()
-        }
-        Err(_) => {
-            let pattern = format!("refs/remotes/*/{name}");
-            let listed =
-                read(about(repo).args(["for-each-ref", "--format=%(refname:lstrip=2)", "--"]).arg(pattern))?;
-            String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect()
-        }
+    let full = |remote: &OsStr| {
+        let mut reference = os("refs/remotes/");
+        reference.push(remote);
+        reference.push("/");
+        reference.push(branch);
+        reference
     };
-    Ok(names.into_iter().map(OsString::from).collect())
+    let library = branch.to_str().and_then(|_| git2::Repository::open(&repo.common_dir).ok());
+    let (found, preferred) = if let Some(repository) = library {
+        let remotes = repository
+            .remotes()
+            .map_err(|error| Error::new(ErrorKind::Worktree, error.message().to_owned()))?;
+        let config = repository.config().ok();
+        let preferred = config.and_then(|config| config.get_string("checkout.defaultRemote").ok());
+        let has = |reference: &OsString| {
+            reference.to_str().is_some_and(|name| repository.find_reference(name).is_ok())
+        };
+        let references = remotes.iter().flatten().flatten().map(|remote| full(remote.as_ref()));
+        (references.filter(has).collect(), preferred.map(OsString::from))
+    } else {
+        let listed =
+            read(about(repo).args(["for-each-ref", "--format=%(refname)", "--"]).arg(full("*".as_ref())))?;
+        let lines = listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let found: Vec<OsString> = lines.map(|line| path_from(line.to_vec()).into_os_string()).collect();
+        let preferred = read(about(repo).args(["config", "--get", "checkout.defaultRemote"])).ok();
+        (found, preferred.map(|name| path_from(name.trim_ascii_end().to_vec()).into_os_string()))
+    };
+    let preferred = preferred.map(|remote| full(&remote)).filter(|reference| found.contains(reference));
+    Ok(preferred.map_or(found, |reference| vec![reference]))
 }
 
 fn about(repo: &Repo) -> Command {
-    git_in(&repo.common_dir)
+    git_of(&repo.common_dir)
 }
