@@ -90,6 +90,32 @@ impl Context {
         self.load_settings(repo, worktree, &ranges)
     }
 
+    /// Returns the settings that hold in this worktree of this repository; where its files are wrong,
+    /// those that hold without them, and what is wrong. git's part must be done all the same.
+    pub fn settings_or_default(
+        &mut self,
+        repo: &Repo,
+        worktree: Option<&Path>,
+    ) -> Result<(Settings, Option<Error>)> {
+        match self.settings(Some(repo), worktree) {
+            Ok(settings) => Ok((settings, None)),
+            Err(error) => {
+                let nothing = Environment::default();
+                let built_in = || -> Result<Settings> {
+                    Ok(config::load(&Sources {
+                        environment: &nothing,
+                        user_file: None,
+                        user_file_required: false,
+                        worktree_root: None,
+                        common_dir: None,
+                        registry_ranges: &[],
+                    })?)
+                };
+                Ok((self.settings(None, None).or_else(|_| built_in())?, Some(error)))
+            }
+        }
+    }
+
     fn load_settings(
         &self,
         repo: Option<&Repo>,

@@ -146,7 +146,7 @@ impl Create {
         } else {
             text::created(out, &created);
         }
-        Ok(0)
+        Ok(created.status)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::program::{git_in, read};
+use super::program::{git_of, read};
+use super::repo::path_from;
 use super::{GitError, Repo};
 
 /// Says whether there is a local branch of this name.
@@ -12,36 +13,44 @@ pub fn exists(repo: &Repo, branch: &OsStr) -> Result<bool, GitError> {
     }
     let mut reference = OsString::from("refs/heads/");
     reference.push(branch);
-    let asked = git_in(&repo.common_dir).args(["show-ref", "--verify", "--quiet", "--"]).arg(reference);
+    let asked = git_of(&repo.common_dir).args(["show-ref", "--verify", "--quiet", "--"]).arg(reference);
     Ok(asked.output()?.status.success())
 }
 
-/// Returns the remote-tracking branches of this name, `origin/feature`. `checkout.defaultRemote` decides
-/// between several, as it does for git.
+/// Returns the remote-tracking branches of this name in full, as git writes them into the reflog.
+/// `checkout.defaultRemote` decides between several, as it does for git.
 pub fn list_remote(repo: &Repo, branch: &OsStr) -> Result<Vec<OsString>, GitError> {
-    let Some(name) = branch.to_str() else { return Ok(Vec::new()) };
-    let names: Vec<String> = if let Ok(repository) = git2::Repository::open(&repo.common_dir) {
+    let full = |remote: &OsStr| {
+        let mut reference = OsString::from("refs/remotes/");
+        reference.push(remote);
+        reference.push("/");
+        reference.push(branch);
+        reference
+    };
+    let library = branch.to_str().and_then(|_| git2::Repository::open(&repo.common_dir).ok());
+    let (found, preferred) = if let Some(repository) = library {
         let refused = |error: git2::Error| GitError::Failed {
             command: "remote".to_owned(),
             status: 128,
             stderr: error.message().to_owned(),
         };
         let remotes = repository.remotes().map_err(refused)?;
-        let preferred =
-            repository.config().ok().and_then(|config| config.get_string("checkout.defaultRemote").ok());
-        let has = |remote: &str| repository.find_reference(&format!("refs/remotes/{remote}/{name}")).is_ok();
-        let mut found: Vec<String> =
-            remotes.iter().flatten().flatten().filter(|remote| has(remote)).map(str::to_owned).collect();
-        if let Some(preferred) = preferred.filter(|preferred| found.contains(preferred)) {
-            found = vec![preferred];
-        }
-        found.into_iter().map(|remote| format!("{remote}/{name}")).collect()
+        let config = repository.config().ok();
+        let preferred = config.and_then(|config| config.get_string("checkout.defaultRemote").ok());
+        let has = |reference: &OsString| {
+            reference.to_str().is_some_and(|name| repository.find_reference(name).is_ok())
+        };
+        let references = remotes.iter().flatten().flatten().map(|remote| full(remote.as_ref()));
+        (references.filter(has).collect(), preferred.map(OsString::from))
     } else {
-        let pattern = format!("refs/remotes/*/{name}");
-        let listed = git_in(&repo.common_dir)
-            .args(["for-each-ref", "--format=%(refname:lstrip=2)", "--"])
-            .arg(pattern);
-        String::from_utf8_lossy(&read(listed)?).lines().map(str::to_owned).collect()
+        let about = || git_of(&repo.common_dir);
+        let listed =
+            read(about().args(["for-each-ref", "--format=%(refname)", "--"]).arg(full("*".as_ref())))?;
+        let lines = listed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let found: Vec<OsString> = lines.map(|line| path_from(line.to_vec()).into_os_string()).collect();
+        let preferred = read(about().args(["config", "--get", "checkout.defaultRemote"])).ok();
+        (found, preferred.map(|name| path_from(name.trim_ascii_end().to_vec()).into_os_string()))
     };
-    Ok(names.into_iter().map(OsString::from).collect())
+    let preferred = preferred.map(|remote| full(&remote)).filter(|reference| found.contains(reference));
+    Ok(preferred.map_or(found, |reference| vec![reference]))
 }

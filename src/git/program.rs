@@ -34,6 +34,13 @@ pub fn git_in(dir: &Path) -> Command {
     Command::new("git").without_env(REPOSITORY_VARIABLES).arg("-C").arg(dir)
 }
 
+/// Returns `git`, about the repository with this common directory, wherever its worktrees are: a
+/// repository that `GIT_DIR` named is not found from its main worktree, and one that stands in the folder
+/// of a bare repository may not be looked for (`safe.bareRepository`).
+pub fn git_of(common_dir: &Path) -> Command {
+    git_in(common_dir).arg("--git-dir").arg(common_dir)
+}
+
 /// Runs a git command to its end and returns what it printed.
 pub fn read(command: Command) -> Result<Vec<u8>, GitError> {
     let arguments = command.arguments();
@@ -44,7 +51,7 @@ pub fn read(command: Command) -> Result<Vec<u8>, GitError> {
     let mut words = arguments.iter().map(|word| word.to_string_lossy().into_owned());
     let name = loop {
         match words.next() {
-            Some(word) if word == "-C" || word == "-c" => _ = words.next(),
+            Some(word) if word == "-C" || word == "-c" || word == "--git-dir" => _ = words.next(),
             Some(word) => break word,
             None => break String::new(),
         }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::GitError;
-use super::program::{git, git_in, read};
+use super::program::{git, git_in, git_of, read};
 use crate::system::command::Command;
 use crate::system::files;
 
@@ -50,7 +50,7 @@ impl Repo {
             return self.worktree.clone();
         }
         let setting = |key: &str| {
-            let asked = git_in(&self.common_dir).args(["config", "--get", key]);
+            let asked = git_of(&self.common_dir).args(["config", "--get", key]);
             read(asked).ok().map(|value| String::from_utf8_lossy(&value).trim_end().to_owned())
         };
         if is_bare(&self.common_dir).unwrap_or_else(|| setting("core.bare").as_deref() == Some("true")) {
@@ -124,13 +124,13 @@ fn ask_git(command: impl Fn() -> Command, folder: &Path) -> Result<Repo, GitErro
 
 /// Returns the path that git printed.
 #[cfg(unix)]
-pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
+pub(crate) fn path_from(bytes: Vec<u8>) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     OsString::from_vec(bytes).into()
 }
 
 /// Returns the path that git printed.
 #[cfg(not(unix))]
-pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
+pub(crate) fn path_from(bytes: Vec<u8>) -> PathBuf {
     OsString::from(String::from_utf8_lossy(&bytes).into_owned()).into()
 }

@@ -1,6 +1,6 @@
 //! The worktrees of a repository, read from its administrative directories without starting a program.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,22 +31,30 @@ impl Worktree {
     /// Returns the branch that is checked out, also in the midst of a rebase or bisect; none if HEAD is
     /// detached.
     pub fn branch(&self) -> Option<String> {
-        let text = |name: &str| {
+        self.branch_name().map(|name| name.to_string_lossy().into_owned())
+    }
+
+    /// Returns the same branch as the bytes it is.
+    pub fn branch_name(&self) -> Option<OsString> {
+        let line = |name: &str| {
             let bytes = files::load(&self.admin_dir.join(name)).ok().flatten()?;
-            Some(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+            Some(bytes.trim_ascii_end().to_owned())
         };
-        let branch = |reference: &str| reference.strip_prefix("refs/heads/").map(str::to_owned);
-        let head = text("HEAD")?;
-        if let Some(reference) = head.strip_prefix("ref: ") {
-            if reference == "refs/heads/.invalid" {
+        let branch = |reference: &[u8]| {
+            Some(path_from(reference.strip_prefix(b"refs/heads/")?.to_owned()).into_os_string())
+        };
+        let head = line("HEAD")?;
+        if let Some(reference) = head.strip_prefix(b"ref: ") {
+            if reference == b"refs/heads/.invalid" {
                 // With reftable the file is a decoy; only git knows.
                 let asked = git_in(&self.path).args(["symbolic-ref", "-q", "HEAD"]);
-                return branch(String::from_utf8_lossy(&read(asked).ok()?).trim_end());
+                return branch(read(asked).ok()?.trim_ascii_end());
             }
             return branch(reference);
         }
-        let rebased = ["rebase-merge/head-name", "rebase-apply/head-name"].into_iter().find_map(text);
-        rebased.as_deref().and_then(branch).or_else(|| text("BISECT_START"))
+        let rebased = ["rebase-merge/head-name", "rebase-apply/head-name"].into_iter().find_map(line);
+        let bisected = || line("BISECT_START").map(|name| path_from(name).into_os_string());
+        rebased.as_deref().and_then(branch).or_else(bisected)
     }
 
     /// Returns the commit that is checked out; none on a branch without commits.

@@ -1,7 +1,7 @@
 //! The hooks that give plain `git worktree add` its ports. See githooks(5).
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::allocate::{self, AllocateRequest, Placed};
@@ -27,8 +27,7 @@ pub fn post_checkout(ctx: &mut Context, arguments: &[OsString]) -> Result<Vec<Pl
     ctx.limit_patience(PATIENCE);
     let standing = Standing::here(ctx)?;
     // A submodule is no worktree of the project one works on.
-    let is_submodule =
-        standing.worktree.main && standing.repo.common_dir.iter().any(|part| part == "modules");
+    let is_submodule = standing.worktree.main && is_in_modules(&standing.repo.common_dir);
     let known = identity::find_repository_token(&standing.repo.common_dir)?.is_some();
     let wanted =
         known || standing.settings.configured || standing.settings.hook.repositories == HookRepositories::All;
@@ -36,6 +35,13 @@ pub fn post_checkout(ctx: &mut Context, arguments: &[OsString]) -> Result<Vec<Pl
         return Ok(Vec::new());
     }
     Ok(allocate::allocate_in(ctx, &standing, AllocateRequest::default())?.placed)
+}
+
+/// Says whether it is the directory of a submodule, `.git/modules/<name>`, of whatever repository. A
+/// folder of the user's own may be called `modules` too.
+fn is_in_modules(common_dir: &Path) -> bool {
+    let within = common_dir.ancestors().filter(|folder| folder.ends_with("modules"));
+    within.filter_map(Path::parent).any(|git_dir| git_dir.join("HEAD").is_file())
 }
 
 /// Installs the hook in the repository one stands in, or for all.

@@ -11,6 +11,8 @@
 #[cfg(unix)]
 mod dev_servers;
 #[cfg(unix)]
+mod differential;
+#[cfg(unix)]
 mod env_formats;
 mod hooks;
 mod smoke;

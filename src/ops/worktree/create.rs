@@ -53,6 +53,8 @@ pub struct Created {
     pub usage: Option<String>,
     /// What the user should know: above all, why it has no ports.
     pub warnings: Vec<String>,
+    /// git's exit status: not 0 if a hook failed once the worktree was made.
+    pub status: u8,
 }
 
 /// Makes a worktree with `git worktree add`, and allocates its ports.
@@ -63,8 +65,8 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         return Err(Error::usage(format!("'{}' is not a branch name", request.branch.to_string_lossy())));
     }
     let repo = ctx.repo()?;
-    let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
-    if let Some(environment) = &request.environment {
+    let (settings, broken) = ctx.settings_or_default(&repo, repo.worktree.as_deref())?;
+    if let (Some(environment), None) = (&request.environment, &broken) {
         standing::environment(&settings, Some(environment))?;
     }
     let path = match &request.path {
@@ -77,16 +79,36 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         )?,
     };
     let (arguments, warning) = arguments(&repo, request, &path)?;
-    {
-        let _lock = lock(&repo)?;
-        run(git().args(arguments).env(CREATE_VARIABLE, "1"), "worktree add", request.keep_words)?;
+    let mut warnings: Vec<String> = warning.into_iter().collect();
+    if let (Some(error), None) = (&broken, &request.path) {
+        warnings.push(format!("the path is the usual one, for the configuration cannot be read: {error}"));
     }
-    let worktree = made(&repo, &path)?;
+    let mut status = 0;
+    let stood = find_made(&repo, &path)?.is_some();
+    let ran = {
+        let _lock = lock(&repo)?;
+        run(git().args(arguments).env(CREATE_VARIABLE, "1"), "worktree add", request.keep_words)
+    };
+    let worktree = match (ran, find_made(&repo, &path)?) {
+        (Ok(()), Some(worktree)) => worktree,
+        (Ok(()), None) => {
+            let message = format!("git made no worktree at '{}'", path.display());
+            return Err(Error::new(ErrorKind::Worktree, message));
+        }
+        // A hook that fails makes git fail although the worktree is made.
+        (Err(error), Some(worktree)) if !stood && !worktree.locked => {
+            status = error.exit_status();
+            warnings.push(format!("git ended with status {status}, but it made the worktree: see its hooks"));
+            worktree
+        }
+        (Err(error), _) => return Err(error),
+    };
     let mut created = Created {
         described: describe(ctx, &repo, worktree.clone())?,
         placed: Vec::new(),
         usage: None,
-        warnings: warning.into_iter().collect(),
+        warnings,
+        status,
     };
     if !request.no_ports
         && let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created)
@@ -140,11 +162,11 @@ fn usage(top: &Path, placed: &[Placed]) -> Option<String> {
     Some(dev_command::usage(port, allocate::dev_command(top).as_deref()))
 }
 
-fn made(repo: &Repo, path: &Path) -> Result<Worktree> {
+/// Returns the linked worktree that stands at this path.
+fn find_made(repo: &Repo, path: &Path) -> Result<Option<Worktree>> {
     let path = files::canonical(path);
-    repo.worktrees()?.into_iter().find(|worktree| worktree.path == path).ok_or_else(|| {
-        Error::new(ErrorKind::Worktree, format!("git made no worktree at '{}'", path.display()))
-    })
+    let mut worktrees = repo.worktrees()?.into_iter();
+    Ok(worktrees.find(|worktree| !worktree.main && worktree.path == path && worktree.is_connected()))
 }
 
 /// Returns the folder for a branch by the configured pattern, starting from the main worktree.
@@ -224,7 +246,9 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
             }
             several => {
                 if several.len() > 1 {
-                    let names: Vec<_> = several.iter().map(|name| name.to_string_lossy()).collect();
+                    let names =
+                        several.iter().map(|name| name.to_string_lossy().replace("refs/remotes/", ""));
+                    let names: Vec<String> = names.collect();
                     warning = Some(format!(
                         "several remotes have this branch ({}), so a new one was made; to track one: --from <remote>/<branch>",
                         names.join(", ")
@@ -236,7 +260,8 @@ fn arguments(repo: &Repo, request: &CreateRequest, path: &Path) -> Result<(Vec<O
         }
     };
     arguments.push(os("--"));
-    arguments.push(path.as_os_str().to_owned());
+    // As it was given, so that git's messages name what the user named.
+    arguments.push(request.path.as_deref().unwrap_or(path).as_os_str().to_owned());
     arguments.extend(commit);
     Ok((arguments, warning))
 }

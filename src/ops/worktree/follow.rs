@@ -76,7 +76,7 @@ pub fn pass_through(
     on_stderr: bool,
 ) -> Result<PassedThrough> {
     let repo = ctx.repo().ok();
-    let before = repo.as_ref().map(admin_dirs).unwrap_or_default();
+    let before = repo.as_ref().map(strangers).unwrap_or_default();
     let command =
         git().args(["worktree", verb.name()]).args(arguments).inherit_stdin().env(CREATE_VARIABLE, "1");
     let status = {
@@ -100,12 +100,13 @@ pub fn pass_through(
     Ok(passed)
 }
 
-fn admin_dirs(repo: &Repo) -> HashSet<PathBuf> {
-    // A name may be used again at once, by a worktree that has no token.
+/// Returns the worktrees that stand and have no token: they are not new, and were not asked about. Any
+/// other name may be used again at once, by a worktree that has no token yet.
+fn strangers(repo: &Repo) -> HashSet<PathBuf> {
     let worktrees = repo.worktrees().unwrap_or_default();
     worktrees
         .into_iter()
-        .filter(|worktree| super::token_of(worktree).is_some())
+        .filter(|worktree| super::token_of(worktree).is_none() && worktree.is_connected())
         .map(|worktree| worktree.admin_dir)
         .collect()
 }
@@ -118,7 +119,7 @@ fn give_ports(
 ) -> Result<()> {
     for worktree in repo.worktrees()? {
         let is_new = !worktree.main
-            && (!before.contains(&worktree.admin_dir) || super::token_of(&worktree).is_none())
+            && !before.contains(&worktree.admin_dir)
             && super::token_of(&worktree).is_none()
             && worktree.is_connected();
         if !is_new {

@@ -97,7 +97,7 @@ pub fn find(repo: &Repo, name: &OsStr) -> Result<Worktree> {
     let text = name.to_string_lossy();
     let tests: [&dyn Fn(&Worktree) -> bool; 3] = [
         &|worktree| worktree.path.file_name() == Some(name),
-        &|worktree| worktree.branch().as_deref() == Some(&text),
+        &|worktree| worktree.branch_name().as_deref() == Some(name),
         &|worktree| worktree.path.ends_with(name),
     ];
     for test in tests {
@@ -164,7 +164,7 @@ fn failed(name: &str, status: u8, stderr: String) -> Error {
 }
 
 fn describe(ctx: &mut Context, repo: &Repo, worktree: Worktree) -> Result<Described> {
-    let settings = ctx.settings(Some(repo), repo.worktree.as_deref())?;
+    let (settings, _) = ctx.settings_or_default(repo, repo.worktree.as_deref())?;
     let project = standing::project_name(&settings, repo);
     Ok(Described::of(worktree, project))
 }

@@ -1,11 +1,12 @@
 //! Removes a worktree and gives all its ports back.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use super::{Described, describe, find, lock, os, run, token_of};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::program::{git_in, read};
+use crate::git::program::{git_of, read};
 use crate::ops::release;
 use crate::registry::Allocation;
 
@@ -47,14 +48,14 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
     };
     let token = token_of(&worktree);
     let described = describe(ctx, &repo, worktree.clone())?;
+    let branch = worktree.branch_name();
     let stood_in = repo.worktree.as_ref() == Some(&worktree.path);
-    let base = repo.base_folder();
     let mut arguments = vec![os("worktree"), os("remove")];
     arguments.extend((0..request.force.min(2)).map(|_| os("--force")));
     arguments.extend([os("--"), worktree.path.clone().into_os_string()]);
     {
         let _lock = lock(&repo)?;
-        run(git_in(&base).args(arguments), "worktree remove", request.keep_words)?;
+        run(git_of(&repo.common_dir).args(arguments), "worktree remove", request.keep_words)?;
     }
     let mut removed =
         Removed { described, released: Vec::new(), deleted_branch: None, stood_in, warnings: Vec::new() };
@@ -68,17 +69,17 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
         }
     }
     if request.delete_branch
-        && let Some(branch) = removed.described.branch.clone()
+        && let Some(branch) = branch
     {
-        delete_branch(&base, &branch, request.force > 0)?;
-        removed.deleted_branch = Some(branch);
+        delete_branch(&repo.common_dir, &branch, request.force > 0)?;
+        removed.deleted_branch.clone_from(&removed.described.branch);
     }
     Ok(removed)
 }
 
-fn delete_branch(base: &std::path::Path, branch: &str, force: bool) -> Result<()> {
+fn delete_branch(common_dir: &Path, branch: &OsStr, force: bool) -> Result<()> {
     let flag = if force { "-D" } else { "-d" };
-    match read(git_in(base).args(["branch", flag, "--", branch])) {
+    match read(git_of(common_dir).args(["branch", flag, "--"]).arg(branch)) {
         Ok(_) => Ok(()),
         Err(error) => {
             let words = error.to_string();
@@ -87,7 +88,7 @@ fn delete_branch(base: &std::path::Path, branch: &str, force: bool) -> Result<()
                 ErrorKind::Refused,
                 format!("the worktree is removed, but its branch stays: {reason}"),
             )
-            .hint(format!("to delete it all the same: git branch -D {branch}")))
+            .hint(format!("to delete it all the same: git branch -D {}", branch.to_string_lossy())))
         }
     }
 }
