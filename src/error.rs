@@ -214,7 +214,8 @@ impl From<GitError> for Error {
                 let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
                 let first = lines.next().unwrap_or("not a git repository").to_owned();
                 let hints = lines.map(str::to_owned).collect();
-                Self { hints, ..Self::new(ErrorKind::NotARepository, first) }
+                let error = Self { hints, ..Self::new(ErrorKind::NotARepository, first) };
+                error.hint("run it inside a repository, or name one: git port -C <path> …")
             }
             GitError::NoWorktree { .. } => Self::new(ErrorKind::NotARepository, error.to_string())
                 .hint("run it inside a worktree: git worktree list"),

@@ -14,11 +14,11 @@ use crate::registry::{EnvironmentName, ProjectName, State};
 #[command(visible_alias = "ls")]
 pub(super) struct Args {
     /// Of one worktree [default: the one you stand in]
-    #[arg(short, long, value_name = "path", num_args = 0..=1, default_missing_value = "")]
-    worktree: Option<PathBuf>,
+    #[arg(short, long, value_name = "path")]
+    worktree: Option<Option<PathBuf>>,
     /// Of one project [default: the one you stand in]
-    #[arg(short, long, value_name = "name", num_args = 0..=1, default_missing_value = "")]
-    project: Option<String>,
+    #[arg(short, long, value_name = "name")]
+    project: Option<Option<ProjectName>>,
     /// In one environment
     #[arg(short, long, value_name = "name")]
     environment: Option<EnvironmentName>,
@@ -38,14 +38,9 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
-        let project = match self.project.as_deref() {
-            None => None,
-            Some("") => Some(None),
-            Some(name) => Some(Some(name.parse::<ProjectName>()?)),
-        };
         let request = ListRequest {
-            worktree: self.worktree,
-            project,
+            worktree: self.worktree.map(Option::unwrap_or_default),
+            project: self.project,
             environment: self.environment,
             state: self.state,
             session: self.session,

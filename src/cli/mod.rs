@@ -23,6 +23,7 @@ mod watch;
 mod worktree;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -30,7 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Environment};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::output::{ColorChoice, Output};
+use crate::output::{ColorChoice, Output, escape};
 
 /// Give every git worktree its own ports, and keep the books
 #[derive(Debug, Parser)]
@@ -138,7 +139,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
 fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environment) -> u8 {
     let Cli { global, command } = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, args.iter().any(|arg| arg == "--json"), &environment),
+        Err(error) => return usage(error, &args, &environment),
     };
     let out = Output::new(&environment, global.color.into(), global.json, global.quiet, global.verbose);
     let answered = enter(&global, environment).and_then(|mut ctx| dispatch(command, rest, &mut ctx, &out));
@@ -146,9 +147,16 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         out.error(&error);
         error.exit_status()
     });
-    let Some(failure) = out.finish() else { return status };
+    match out.finish() {
+        None => status,
+        Some(failure) => unwritten(&out, &failure),
+    }
+}
+
+/// Tells on standard error, for standard output takes nothing any more.
+fn unwritten(out: &Output, failure: &io::Error) -> u8 {
     let error = Error::new(ErrorKind::Unavailable, format!("cannot write the answer: {failure}"));
-    out.error(&error);
+    out.complain(&error);
     error.exit_status()
 }
 
@@ -193,20 +201,51 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
 
 /// Help and version are answers; everything else clap says is about a malformed command line, which git
 /// ends with 129.
-fn usage(error: &clap::Error, json: bool, environment: &Environment) -> u8 {
+fn usage(error: clap::Error, args: &[OsString], environment: &Environment) -> u8 {
+    let json = args.iter().any(|arg| arg == "--json");
+    let out = Output::new(environment, ColorChoice::Auto, json, false, false);
     if !error.use_stderr() {
-        return u8::from(error.print().is_err());
+        return match error.print() {
+            Err(failure) if failure.kind() != io::ErrorKind::BrokenPipe => unwritten(&out, &failure),
+            _ => 0,
+        };
     }
-    if json {
-        let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let hint = "see the usage: git port -h";
-        Output::new(environment, ColorChoice::Never, true, false, false)
-            .error(&Error::usage(message).hint(hint));
+    let error = as_shown(error, args);
+    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+        let bad = args.iter().find(|arg| arg.to_str().is_none()).cloned().unwrap_or_default();
+        let error = Error::usage(format!("'{}' is not UTF-8 text", bad.to_string_lossy()));
+        out.error(&error.hint("see the usage: git port -h"));
+    } else if json {
+        out.error(&for_program(&error));
     } else {
         let _ = error.print();
     }
     ErrorKind::Usage.exit_status()
+}
+
+/// clap repeats the words as they were typed, so the line is parsed once more as it may be shown.
+fn as_shown(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let shown = args.iter().map(|arg| escape(&arg.to_string_lossy()));
+    Cli::try_parse_from(shown).err().filter(clap::Error::use_stderr).unwrap_or(error)
+}
+
+/// Returns what clap says at length as a message on one line, with the usage as the hint.
+fn for_program(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let message = match error.kind() {
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command is named".to_owned(),
+        _ => {
+            let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+            lines.join(" ").trim_start_matches("error: ").to_owned()
+        }
+    };
+    let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let hints =
+        tips.map(str::to_owned)
+            .chain([usage
+                .map_or_else(|| "see the usage: git port -h".to_owned(), |usage| format!("usage: {usage}"))]);
+    Error { hints: hints.collect(), ..Error::usage(message) }
 }
 
 /// Returns the whole command line, for manual pages and completions.

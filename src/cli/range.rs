@@ -88,7 +88,8 @@ fn changed(out: &Output, changed: &RangeChanged) {
     };
     let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
     if out.is_json() {
-        out.object(RangesView { ranges: ranges_of(&changed.record, "the registry"), reserved: Vec::new() });
+        let (ranges, warnings) = (ranges_of(&changed.record, "the registry"), changed.warnings.clone());
+        out.object(RangesView { ranges, reserved: Vec::new(), warnings });
     } else if texts.is_empty() {
         out.line(&format!("Range of {name} unset"));
     } else {

@@ -17,8 +17,8 @@ pub(super) struct Args {
     #[arg(value_name = "port or service")]
     targets: Vec<String>,
     /// All of one worktree's [default: the one you stand in]
-    #[arg(short, long, value_name = "path", num_args = 0..=1, default_missing_value = "")]
-    worktree: Option<PathBuf>,
+    #[arg(short, long, value_name = "path")]
+    worktree: Option<Option<PathBuf>>,
     /// Services of this project that have no worktree
     #[arg(long, value_name = "name")]
     project: Option<ProjectName>,
@@ -45,7 +45,7 @@ impl Args {
         };
         let request = ReleaseRequest {
             targets: self.targets.iter().map(target).collect::<Result<_>>()?,
-            worktree: self.worktree,
+            worktree: self.worktree.map(Option::unwrap_or_default),
             project: self.project,
             environment: self.environment,
             protocol: self.protocol,

@@ -25,7 +25,7 @@ impl ReserveArgs {
         if out.is_json() {
             let (start, end) = (self.range.start().number(), self.range.end().number());
             let reserved = vec![ReservedView { start, end, reason: self.reason }];
-            out.object(RangesView { ranges: Vec::new(), reserved });
+            out.object(RangesView { ranges: Vec::new(), reserved, warnings });
         } else {
             out.line(&format!("Reserved {}", self.range));
         }
@@ -45,7 +45,7 @@ impl UnreserveArgs {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
         range::unreserve(ctx, self.range)?;
         if out.is_json() {
-            out.object(RangesView { ranges: Vec::new(), reserved: Vec::new() });
+            out.object(RangesView { ranges: Vec::new(), reserved: Vec::new(), warnings: Vec::new() });
         } else {
             out.line(&format!("{} is no longer reserved", self.range));
         }

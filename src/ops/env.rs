@@ -30,10 +30,13 @@ pub struct GetRequest {
 pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
     let standing = Standing::here(ctx)?;
     let environment = standing::environment(&standing.settings, request.environment.as_ref())?;
+    // A production service is no worktree's, so none of them is the one `PORT` stands for.
+    let first = || standing.default_services().into_iter().next().filter(|_| environment.is_production());
+    let service = request.service.clone().or_else(first);
     let wanted = |allocations: &[Allocation]| {
         allocations
             .iter()
-            .find(|allocation| match &request.service {
+            .find(|allocation| match &service {
                 Some(service) => allocation.service == *service,
                 None => allocation.primary,
             })
@@ -141,8 +144,15 @@ pub fn allocations(
     standing: &Standing,
     environment: &EnvironmentName,
 ) -> Result<Vec<Allocation>> {
-    let Some(token) = identity::find_token(&standing.worktree)? else { return Ok(Vec::new()) };
-    let filter = Filter { worktree: Some(token), environment: Some(environment.clone()), ..Filter::live() };
+    let mut filter = Filter { environment: Some(environment.clone()), ..Filter::live() };
+    if environment.is_production() {
+        // They are allocated for the project, so that they outlive the worktree.
+        filter.host = Some(ctx.host.key.clone());
+        filter.project = Some(standing.project.clone());
+    } else {
+        let Some(token) = identity::find_token(&standing.worktree)? else { return Ok(Vec::new()) };
+        filter.worktree = Some(token);
+    }
     let asked = ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.allocations(&filter))?));
     asked.or_else(|error| {
         let mut copied = copies::load(&standing.worktree).ok_or(error)?;

@@ -183,8 +183,13 @@ impl Output {
     pub fn error(&self, error: &Error) {
         if self.json {
             self.object(ErrorView::from(error));
-            return;
+        } else {
+            self.complain(error);
         }
+    }
+
+    /// Reports a failure in words, whoever reads the answer.
+    pub fn complain(&self, error: &Error) {
         let label = painted(self.color_on_stderr, Style::Bad, "error:");
         tell(&format!("{label} {}", escape(&error.full_message())));
         for hint in &error.hints {

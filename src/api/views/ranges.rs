@@ -95,6 +95,8 @@ pub struct RangesView {
     pub ranges: Vec<RangeInForceView>,
     /// The reserved ports.
     pub reserved: Vec<ReservedView>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
 }
 
 /// One range in force.
@@ -155,6 +157,7 @@ impl From<&RangesInForce> for RangesView {
                 .flat_map(|range| ranges_of(&range.record, &range.origin))
                 .collect(),
             reserved: in_force.reserved.iter().map(reserved).collect(),
+            warnings: Vec::new(),
         }
     }
 }
