@@ -34,9 +34,10 @@ impl Args {
     }
 }
 
-/// Answers a completion script, which asks through variables, and ends the process if it was asked.
-pub(super) fn answer(args: &[OsString]) {
+/// Answers a completion script, which asks through variables. Says whether one asked; `COMPLETE` may mean
+/// something else to somebody else.
+pub(super) fn answer(args: &[OsString]) -> bool {
     let current_dir = std::env::current_dir().ok();
     let completer = CompleteEnv::with_factory(|| super::command().bin_name("git-port")).bin("git-port");
-    let _ = completer.try_complete(args.to_vec(), current_dir.as_deref());
+    completer.try_complete(args.to_vec(), current_dir.as_deref()).unwrap_or(false)
 }

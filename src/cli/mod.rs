@@ -126,8 +126,8 @@ enum Command {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let environment = Environment::capture();
-    if environment.os("COMPLETE").is_some() {
-        completions::answer(&args);
+    if environment.os("COMPLETE").is_some() && completions::answer(&args) {
+        return 0;
     }
     // What a hook does must never fail git, whatever is wrong.
     let is_hook = hook::is_entry_point(&args);

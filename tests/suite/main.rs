@@ -18,3 +18,4 @@ mod hooks;
 mod smoke;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
+mod tidy;

@@ -1,17 +1,34 @@
 # fish completion for 'git port' and 'git-port'.
 
+# Asks the program what may stand where the cursor is. 'git port …' asks as 'git-port …' does; what stands
+# between 'git' and 'port' belongs to git, as in 'git -C <path> port'.
 function __git_port_complete
     set -l words (commandline --current-process --tokenize --cut-at-cursor)
-    set -l current (commandline --current-token)
-    # 'git port …' asks as 'git-port …' does.
     if test "$words[1]" = git
         set -l at (contains --index -- port $words); or return
         set words git-port $words[(math $at + 1)..-1]
     end
-    set -l index (count $words)
-    COMPLETE=fish git-port -- $words $current 2>/dev/null
+    COMPLETE=fish git-port -- $words (commandline --current-token --cut-at-cursor) 2>/dev/null
 end
 
-complete --command git-port --no-files --arguments '(__git_port_complete)'
-complete --command git --condition '__fish_seen_subcommand_from port' --no-files --arguments '(__git_port_complete)'
-complete --command git --condition '__fish_use_subcommand' --arguments port --description 'Ports for each worktree'
+# Says whether the command of git is 'port'.
+function __git_port_is_command
+    set -l words (commandline --current-process --tokenize --cut-at-cursor)
+    set -e words[1]
+    while set -q words[1]
+        switch $words[1]
+            case -C -c --git-dir --work-tree --namespace --exec-path --super-prefix --config-env
+                set -e words[1]
+            case '-*'
+            case port
+                return 0
+            case '*'
+                return 1
+        end
+        set -e words[1]
+    end
+    return 1
+end
+
+complete --command git-port --no-files --keep-order --arguments '(__git_port_complete)'
+complete --command git --condition __git_port_is_command --no-files --keep-order --arguments '(__git_port_complete)'
