@@ -211,8 +211,7 @@ fn nothing_is_left_half_done() {
 fn the_code_map_is_complete() {
     let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let overview = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let modules: BTreeSet<String> =
-        sources("src").iter().map(|source| source.module().to_owned()).collect();
+    let modules: BTreeSet<String> = sources("src").iter().map(|source| source.module().to_owned()).collect();
     let mut missing = Vec::new();
     for module in modules.iter().filter(|module| !["lib", "main"].contains(&module.as_str())) {
         if !map.contains(&format!("//! - [`{module}`]: ")) {
@@ -259,7 +258,8 @@ fn no_file_is_forgotten() {
 fn every_command_has_its_operation() {
     let mut wrong = Vec::new();
     let is_operation = |name: &str| {
-        root().join(format!("src/ops/{name}.rs")).is_file() || root().join(format!("src/ops/{name}/mod.rs")).is_file()
+        root().join(format!("src/ops/{name}.rs")).is_file()
+            || root().join(format!("src/ops/{name}/mod.rs")).is_file()
     };
     for source in sources("src/cli") {
         let name = source.path.trim_start_matches("src/cli/").trim_end_matches(".rs");
