@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Environment};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ops::worktree::look_around;
 use crate::output::{ColorChoice, Output, escape};
 
 /// Give every git worktree its own ports, and keep the books
@@ -172,7 +173,29 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
     Context::new(environment, global.registry.clone())
 }
 
+impl Command {
+    /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
+    /// what git itself is waiting for, answers from what is known.
+    fn looks_around(&self) -> bool {
+        matches!(
+            self,
+            Self::Allocate(_)
+                | Self::List(_)
+                | Self::Release(_)
+                | Self::Check(_)
+                | Self::Stats(_)
+                | Self::Summary(_)
+                | Self::Update(_)
+                | Self::Cleanup(_)
+                | Self::Health(_)
+        )
+    }
+}
+
 fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, out: &Output) -> Result<u8> {
+    if command.looks_around() {
+        look_around(ctx);
+    }
     match command {
         Command::Worktree(args) => args.run(rest, ctx, out),
         Command::Allocate(args) => args.run(ctx, out),

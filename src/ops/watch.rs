@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use super::allocate::{self, AllocateRequest};
 use super::cleanup;
 use super::standing::Standing;
+use super::worktree::newcomers;
 use crate::context::Context;
 use crate::error::Result;
-use crate::git::{Repo, Worktree, identity};
+use crate::git::Repo;
 use crate::registry::liveness::Verdict;
 use crate::registry::{Allocation, Token, WorktreeRecord};
-use crate::system::files;
 use crate::system::watch::{Nudge, Watch};
 
 /// How long changes are given to come to rest: git makes a worktree in many small steps.
@@ -198,10 +198,7 @@ fn common_dirs(judged: &[(WorktreeRecord, Verdict)]) -> BTreeSet<PathBuf> {
 /// Gives ports to the worktrees of a repository that have none, whoever made them and however.
 fn give_ports(ctx: &mut Context, common_dir: PathBuf, tell: &mut dyn FnMut(Happened)) -> Result<()> {
     let repo = Repo { git_dir: common_dir.clone(), common_dir, worktree: None };
-    for worktree in repo.worktrees()? {
-        if worktree.main || !is_new(&worktree) {
-            continue;
-        }
+    for worktree in newcomers(&repo)? {
         let path = worktree.path.clone();
         let standing = Standing::of(ctx, repo.clone(), worktree)?;
         let allocated = allocate::allocate_in(ctx, &standing, AllocateRequest::default())?;
@@ -210,12 +207,4 @@ fn give_ports(ctx: &mut Context, common_dir: PathBuf, tell: &mut dyn FnMut(Happe
         }
     }
     Ok(())
-}
-
-/// Says whether a worktree has no token yet, is complete, and is this repository's own.
-fn is_new(worktree: &Worktree) -> bool {
-    // git holds this lock while it makes the worktree; the hook may still come.
-    let lock = files::load(&worktree.admin_dir.join("locked")).ok().flatten();
-    let in_the_making = lock.is_some_and(|reason| reason.starts_with(b"initializing"));
-    !in_the_making && worktree.is_connected() && matches!(identity::find_token(worktree), Ok(None))
 }

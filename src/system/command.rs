@@ -1,6 +1,7 @@
 //! Starts other programs: an argument list, never a shell.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Output, Stdio};
 
@@ -86,11 +87,52 @@ impl Command {
         self.status()
     }
 
+    /// Runs it to its end. Its standard error is passed on line by line, but for the lines that
+    /// `holds_back` picks, which are returned.
+    pub fn status_holding_back(
+        mut self,
+        stdout_on_stderr: bool,
+        holds_back: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<(ExitStatus, Vec<u8>), SystemError> {
+        if stdout_on_stderr {
+            self.inner.stdout(std::io::stderr());
+        }
+        self.inner.stderr(Stdio::piped());
+        let failed = |program: &str| {
+            let program = program.to_owned();
+            move |source| SystemError::Program { program, source }
+        };
+        let mut child = self.inner.spawn().map_err(failed(&self.program))?;
+        let mut held = Vec::new();
+        if let Some(stderr) = child.stderr.take() {
+            let mut reader = BufReader::new(stderr);
+            let mut line = Vec::new();
+            // A program it left behind may keep the stream open; then this waits for that, too, as a shell
+            // that reads a pipe does.
+            while reader.read_until(b'\n', &mut line).map_err(failed(&self.program))? > 0 {
+                if holds_back(&line) {
+                    held.extend_from_slice(&line);
+                } else {
+                    pass_on(&line);
+                }
+                line.clear();
+            }
+        }
+        let status = child.wait().map_err(failed(&self.program))?;
+        Ok((status, held))
+    }
+
     /// Starts it with its output streams piped.
     pub fn spawn_piped(mut self) -> Result<Child, SystemError> {
         self.inner.stdout(Stdio::piped()).stderr(Stdio::piped());
         self.inner.spawn().map_err(|source| SystemError::Program { program: self.program, source })
     }
+}
+
+/// Passes on what a program said on standard error, as the bytes it said.
+pub fn pass_on(words: &[u8]) {
+    // Nobody is left to tell that standard error is closed.
+    let _ = std::io::stderr().lock().write_all(words);
 }
 
 /// Returns a status as a shell counts it: the exit code, or 128 and the number of the signal.

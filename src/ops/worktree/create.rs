@@ -3,11 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::{CREATE_VARIABLE, Described, describe, lock, os, run};
+use super::{Described, attempt, describe, lock, os};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::program::git;
-use crate::git::{Repo, Worktree, branches};
+use crate::git::{Repo, Worktree, branches, identity};
 use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
 use crate::ops::standing::{self, Standing};
 use crate::registry::EnvironmentName;
@@ -87,7 +86,8 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
     let stood = find_made(&repo, &path)?.is_some();
     let ran = {
         let _lock = lock(&repo)?;
-        run(git().args(arguments).env(CREATE_VARIABLE, "1"), "worktree add", request.keep_words)
+        let stands = || !stood && matches!(find_made(&repo, &path), Ok(Some(worktree)) if !worktree.locked);
+        attempt::add(&repo, arguments, request.keep_words, &stands)
     };
     let worktree = match (ran, find_made(&repo, &path)?) {
         (Ok(()), Some(worktree)) => worktree,
@@ -110,9 +110,10 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         warnings,
         status,
     };
-    if !request.no_ports
-        && let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created)
-    {
+    if request.no_ports {
+        // With a token it counts as known, and nobody gives it ports unasked.
+        identity::token(&created.described.worktree)?;
+    } else if let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created) {
         created.warnings.push(format!("the worktree has no ports: {error}"));
         created.warnings.extend(error.hints.iter().cloned());
     }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::{CREATE_VARIABLE, lock};
+use super::attempt::Add;
+use super::lock;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::git::observe;
@@ -17,6 +18,7 @@ use crate::registry::liveness::{Verdict, judge};
 use crate::registry::{Allocation, WorktreeRecord};
 use crate::store::{self, Filter};
 use crate::system::command::exit_code;
+use crate::system::files;
 
 /// A command of `git worktree` that is passed on as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +79,20 @@ pub fn pass_through(
 ) -> Result<PassedThrough> {
     let repo = ctx.repo().ok();
     let before = repo.as_ref().map(strangers).unwrap_or_default();
-    let command =
-        git().args(["worktree", verb.name()]).args(arguments).inherit_stdin().env(CREATE_VARIABLE, "1");
+    let words = [OsString::from("worktree"), OsString::from(verb.name())];
+    let words: Vec<OsString> = words.into_iter().chain(arguments.iter().cloned()).collect();
     let status = {
         let _lock = repo.as_ref().map(lock).transpose()?.flatten();
-        if on_stderr { command.status_on_stderr()? } else { command.status()? }
+        if verb == Verb::Add {
+            let stands = || repo.as_ref().is_some_and(|repo| !made(repo, &before).is_empty());
+            let (repo, stdout_on_stderr) = (repo.as_ref(), on_stderr);
+            Add { repo, arguments: words, stdout_on_stderr, keep_words: false }.run(&stands)?.0
+        } else {
+            let command = git().args(words).inherit_stdin();
+            exit_code(if on_stderr { command.status_on_stderr()? } else { command.status()? })
+        }
     };
-    let mut passed = PassedThrough { status: exit_code(status), ..PassedThrough::default() };
+    let mut passed = PassedThrough { status, ..PassedThrough::default() };
     let Some(repo) = repo else { return Ok(passed) };
     // Also after a failure: a hook that fails makes `git worktree add` fail although the tree is made.
     let followed = if verb == Verb::Add {
@@ -111,20 +120,19 @@ fn strangers(repo: &Repo) -> HashSet<PathBuf> {
         .collect()
 }
 
+/// Returns the worktrees that are complete, have no token yet and were not there before.
+fn made(repo: &Repo, before: &HashSet<PathBuf>) -> Vec<Worktree> {
+    let newcomers = newcomers(repo).unwrap_or_default();
+    newcomers.into_iter().filter(|worktree| !before.contains(&worktree.admin_dir)).collect()
+}
+
 fn give_ports(
     ctx: &mut Context,
     repo: &Repo,
     before: &HashSet<PathBuf>,
     passed: &mut PassedThrough,
 ) -> Result<()> {
-    for worktree in repo.worktrees()? {
-        let is_new = !worktree.main
-            && !before.contains(&worktree.admin_dir)
-            && super::token_of(&worktree).is_none()
-            && worktree.is_connected();
-        if !is_new {
-            continue;
-        }
+    for worktree in made(repo, before) {
         let standing = Standing::of(ctx, repo.clone(), worktree.clone())?;
         let allocated = allocate::allocate_in(ctx, &standing, AllocateRequest::default())?;
         passed.made.push(worktree);
@@ -132,6 +140,38 @@ fn give_ports(
         passed.warnings.extend(allocated.warnings);
     }
     Ok(())
+}
+
+/// Returns the linked worktrees of a repository that have no token yet, whoever made them and however,
+/// and that are its own: a copy of a repository lists the original's worktrees.
+pub fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
+    let is_new = |worktree: &Worktree| {
+        // git holds this lock while it makes the worktree; the hook may still come.
+        let lock = files::load(&worktree.admin_dir.join("locked")).ok().flatten();
+        let in_the_making = lock.is_some_and(|reason| reason.starts_with(b"initializing"));
+        !worktree.main
+            && !in_the_making
+            && matches!(identity::find_token(worktree), Ok(None))
+            && worktree.is_connected()
+    };
+    Ok(repo.worktrees()?.into_iter().filter(is_new).collect())
+}
+
+/// Brings registry and repository together before a command looks at either: hooks are missed, other
+/// tools make and remove worktrees without any. Never fails; the command itself will say what is wrong.
+///
+/// Only where git-port was used before: one who merely asks must not have every worktree changed.
+pub fn look_around(ctx: &mut Context) {
+    let Ok(Some(repo)) = ctx.find_repo() else { return };
+    if !matches!(identity::find_repository_token(&repo.common_dir), Ok(Some(_))) {
+        return;
+    }
+    let _ = reconcile(ctx, &repo);
+    for worktree in newcomers(&repo).unwrap_or_default() {
+        if let Ok(standing) = Standing::of(ctx, repo.clone(), worktree) {
+            let _ = allocate::allocate_in(ctx, &standing, AllocateRequest::default());
+        }
+    }
 }
 
 /// What changed in the registry when it was compared with a repository.

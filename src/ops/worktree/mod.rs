@@ -1,5 +1,6 @@
 //! Making, removing and finding worktrees. `git` changes them; the registry follows.
 
+mod attempt;
 mod create;
 mod follow;
 mod remove;
@@ -20,7 +21,7 @@ use crate::system::lock::Lock;
 use crate::system::{SystemError, files};
 
 pub use create::{CreateRequest, Created, create};
-pub use follow::{Verb, pass_through, reconcile};
+pub use follow::{Verb, look_around, newcomers, pass_through, reconcile};
 pub use remove::{RemoveRequest, Removed, remove};
 
 /// The variable that tells the hook of a worktree that its maker gives it its ports.
