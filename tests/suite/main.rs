@@ -7,8 +7,12 @@
     clippy::print_stderr
 )]
 
+#[cfg(target_os = "linux")]
+mod audit;
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
+#[cfg(target_os = "linux")]
+mod listeners;
 mod smoke;
 mod support;
