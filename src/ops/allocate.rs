@@ -1,19 +1,20 @@
 //! Ensures that services have their ports.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use super::standing::{self, Standing};
-use super::{cleanup, copies};
+use super::{cleanup, copies, machine};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::allocator::{self, Landscape, PortUse, Refusal, Strategy, Wish};
+use crate::registry::allocator::{self, Landscape, PortUse, Probe, Refusal, Strategy, Wish};
 use crate::registry::{
     Allocation, EnvironmentName, Event, EventKind, Port, PortRange, ProjectName, Protocol, Ranges,
     Reservation, ServiceName, Status, WorktreeRecord, avoided,
 };
 use crate::store::{self, Filter, Transaction};
-use crate::system::{files, probe, random_bytes};
+use crate::system::{files, listeners, probe, random_bytes};
 use crate::template::dev_command;
 
 /// What one service is to get.
@@ -155,6 +156,7 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
         host: ctx.host.key.clone(),
         user: ctx.user.clone(),
         now: ctx.clock.now(),
+        in_use: Cell::new(None),
         strategy: if claim.settings.allocation.random {
             let bytes = random_bytes()?;
             Strategy::Random(bytes.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
@@ -169,7 +171,8 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
             tx.put_worktree(worktree)?;
         }
         attempt.run(tx)
-    })?;
+    })
+    .map_err(|error| attempt.name_process(error))?;
     let warnings =
         placed.iter().filter(|placed| placed.created).filter_map(|placed| attempt.warning(placed)).collect();
     Ok(Allocated { placed, warnings })
@@ -182,10 +185,13 @@ struct Attempt<'a> {
     user: Option<String>,
     now: jiff::Timestamp,
     strategy: Strategy,
+    /// The port that was refused because somebody listens on it.
+    in_use: Cell<Option<(Port, Protocol)>>,
 }
 
 impl Attempt<'_> {
     fn run(&self, tx: &mut dyn Transaction) -> Result<Vec<Placed>> {
+        self.in_use.set(None);
         let claim = self.claim;
         let live = tx.allocations(&self.owned(Some(true)))?;
         let ranges = ranges(claim.settings, tx.reservations()?);
@@ -339,7 +345,14 @@ impl Attempt<'_> {
             force: self.request.force,
             documents: claim.environment.is_production(),
         };
-        match allocator::choose(wishes, &landscape, &mut |port| probe::probe(port, protocol)) {
+        // One look tells of every listener, so that a range full of them costs no bind for each. The probe
+        // has the last word: it also sees sockets that are bound and do not listen.
+        let machine = OnceCell::new();
+        let mut ask = |port| match machine.get_or_init(listeners::listeners).on(port, protocol).next() {
+            Some(_) => Probe::InUse,
+            None => probe::probe(port, protocol),
+        };
+        match allocator::choose(wishes, &landscape, &mut ask) {
             Ok(ports) => Ok(ports),
             Err(refusal) => Err(self.explain(tx, refusal, protocol, own)?),
         }
@@ -444,6 +457,7 @@ impl Attempt<'_> {
             }
             Refusal::Reserved(port, reservation) => reserved(port, &reservation),
             Refusal::InUse(port) => {
+                self.in_use.set(Some((port, protocol)));
                 Error::new(ErrorKind::Conflict, format!("port {port} is in use by a process on this machine"))
                     .hint(format!("see by which: git port check {port}"))
                     .hint("take it all the same, if it is this service's own: --force")
@@ -455,6 +469,16 @@ impl Attempt<'_> {
             Refusal::AskedTwice(port) => Error::usage(format!("port {port} is asked for twice")),
             Refusal::RangeFull { in_use } => self.full(tx, in_use, protocol, own)?,
         })
+    }
+
+    /// Says which process has the port that was refused. It is looked for when the transaction is over,
+    /// because others wait for that.
+    fn name_process(&self, error: Error) -> Error {
+        let Some((port, protocol)) = self.in_use.get() else { return error };
+        let machine = machine::Machine::look([(port, protocol)]);
+        let Some(process) = machine.processes(port, protocol).first().copied() else { return error };
+        let (name, pid) = (&process.name, process.id.pid);
+        Error { message: format!("port {port} is in use by '{name}' (pid {pid})"), ..error }
     }
 
     fn full(
