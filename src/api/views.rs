@@ -3,6 +3,7 @@
 //! Fields may be added without a new version; none is ever removed, renamed or given another meaning.
 //! Absent values are `null`. Times are RFC 3339 in UTC.
 
+mod audit;
 pub mod health;
 mod ranges;
 
@@ -14,9 +15,11 @@ use crate::ops::allocate::Placed;
 use crate::ops::check::Checked;
 use crate::ops::cleanup::CleanedUp;
 use crate::ops::list::Listed;
+use crate::ops::machine::Process;
 use crate::ops::worktree::{Created, Described, Removed, WithPorts};
-use crate::registry::{Allocation, Event, State, Status};
+use crate::registry::{Allocation, Event, State, states};
 
+pub use audit::{AuditView, ConflictView};
 pub use ranges::{RangeInForceView, RangeView, RangesView, ReservedView, StatsView, SummaryView, ranges_of};
 
 /// The version of every object.
@@ -46,6 +49,16 @@ pub struct ProcessView {
     pub name: Option<String>,
     /// The folder it runs in.
     pub cwd: Option<String>,
+}
+
+impl From<&Process> for ProcessView {
+    fn from(process: &Process) -> Self {
+        Self {
+            pid: process.id.pid,
+            name: Some(process.name.clone()),
+            cwd: process.cwd.as_ref().map(|cwd| cwd.to_string_lossy().into_owned()),
+        }
+    }
 }
 
 /// An allocation.
@@ -134,12 +147,7 @@ impl AllocationView {
 
     /// Returns the view of an allocation about which nothing but the record is known.
     pub fn recorded(allocation: &Allocation, host: &str) -> Self {
-        let state = match allocation.status {
-            Status::Allocated => State::Allocated,
-            Status::Active => State::Active,
-            Status::Released => State::Released,
-        };
-        Self::of(allocation, state, host)
+        Self::of(allocation, states::recorded(allocation.status), host)
     }
 
     /// Returns the view of an allocation that was asked for.
@@ -150,7 +158,8 @@ impl AllocationView {
 
 impl From<&Listed> for AllocationView {
     fn from(listed: &Listed) -> Self {
-        Self::of(&listed.allocation, listed.state, &listed.host)
+        let process = listed.process.as_ref().map(ProcessView::from);
+        Self { process, ..Self::of(&listed.allocation, listed.state, &listed.host) }
     }
 }
 
@@ -325,7 +334,7 @@ impl From<&[Checked]> for CheckedView {
             },
             reserved: one.reserved.clone(),
             avoided: one.avoided,
-            process: None,
+            process: one.process.as_ref().map(ProcessView::from),
         };
         Self {
             ports: checked.iter().map(view).collect(),

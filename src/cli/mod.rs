@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its arguments and a `run` that calls one operation.
 
 mod allocate;
+mod audit;
 mod check;
 mod cleanup;
 mod completions;
@@ -105,6 +106,7 @@ enum Command {
     List(list::Args),
     Release(release::Args),
     Check(check::Args),
+    Audit(audit::Args),
     Stats(stats::StatsArgs),
     Summary(stats::SummaryArgs),
     Update(update::Args),
@@ -203,6 +205,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::List(args) => args.run(ctx, out),
         Command::Release(args) => args.run(ctx, out),
         Command::Check(args) => args.run(ctx, out),
+        Command::Audit(args) => args.run(ctx, out),
         Command::Stats(args) => args.run(ctx, out),
         Command::Summary(args) => args.run(ctx, out),
         Command::Update(args) => args.run(ctx, out),

@@ -2,6 +2,8 @@
 
 mod attempt;
 
+use std::cell::Cell;
+
 use attempt::Attempt;
 
 use super::standing::{self, Standing};
@@ -157,6 +159,7 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
         host: ctx.host.key.clone(),
         user: ctx.user.clone(),
         now: ctx.clock.now(),
+        in_use: Cell::new(None),
         strategy: if claim.settings.allocation.random {
             let bytes = random_bytes()?;
             Strategy::Random(bytes.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
@@ -171,7 +174,8 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
             tx.put_worktree(worktree)?;
         }
         attempt.run(tx)
-    })?;
+    })
+    .map_err(|error| attempt.name_process(error))?;
     let warnings =
         placed.iter().filter(|placed| placed.created).filter_map(|placed| attempt.warning(placed)).collect();
     Ok(Allocated { placed, warnings })

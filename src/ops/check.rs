@@ -2,12 +2,14 @@
 
 use super::allocate;
 use super::list::{self, Listed};
+use super::machine::Machine;
 use crate::context::Context;
 use crate::error::Result;
 use crate::registry::allocator::Probe;
 use crate::registry::{Port, Protocol, avoided};
 use crate::store::{self, Filter};
 use crate::system::probe;
+use crate::system::process::Process;
 
 /// What is known of a port.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct Checked {
     pub owner: Option<Listed>,
     /// What the machine says.
     pub probe: Probe,
+    /// Who listens on it, as far as may be read.
+    pub process: Option<Process>,
     /// Why it is reserved, if it is.
     pub reserved: Option<String>,
     /// Why it is avoided, if it is.
@@ -43,6 +47,7 @@ pub fn check(ctx: &mut Context, ports: &[Port], protocol: Protocol) -> Result<Ve
     let top = repo.as_ref().and_then(|repo| repo.worktree.clone());
     let settings = ctx.settings(repo.as_ref(), top.as_deref())?;
     let host = ctx.host.key.clone();
+    let machine = Machine::look(ports.iter().map(|port| (*port, protocol)));
     let mut checked = Vec::with_capacity(ports.len());
     for port in ports {
         let filter = Filter {
@@ -57,11 +62,18 @@ pub fn check(ctx: &mut Context, ports: &[Port], protocol: Protocol) -> Result<Ve
         let ranges = allocate::ranges(&settings, reservations);
         let reserved =
             ranges.reservation(*port).map(|reservation| reservation.reason.clone().unwrap_or_default());
+        let owner = list::states_on(ctx, &machine, owners)?.pop();
+        let first = || machine.processes(*port, protocol).first().map(|process| (*process).clone());
         checked.push(Checked {
             port: *port,
             protocol,
-            owner: list::states(ctx, owners)?.pop(),
-            probe: probe::probe(*port, protocol),
+            process: owner.as_ref().and_then(|owner| owner.process.clone()).or_else(first),
+            owner,
+            // A port that may not be bound, or asked about, may still be seen in use.
+            probe: match machine.in_use(*port, protocol) {
+                Some(true) => Probe::InUse,
+                _ => probe::probe(*port, protocol),
+            },
             reserved,
             avoided: avoided::reason(*port),
         });

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::machine::{self, Machine, Seen};
 use super::standing::{self, Standing};
 use crate::context::Context;
 use crate::error::Result;
-use crate::git::observe;
-use crate::registry::liveness::judge;
-use crate::registry::{Allocation, EnvironmentName, ProjectName, State, Status, Token};
+use crate::registry::{Allocation, EnvironmentName, ProjectName, State};
 use crate::store::{self, Filter};
 use crate::system::files;
+use crate::system::process::Process;
 
 /// Which allocations to list. Every part that is set must hold.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,10 @@ pub struct Listed {
     pub allocation: Allocation,
     /// How it stands.
     pub state: State,
+    /// Whether any socket listens on its port; none if that cannot be told, or was not asked.
+    pub in_use: Option<bool>,
+    /// Who listens on it.
+    pub process: Option<Process>,
     /// What people call the machine it is on.
     pub host: String,
 }
@@ -95,40 +99,35 @@ fn project_here(ctx: &mut Context) -> Result<ProjectName> {
     Ok(standing::project_name(&settings, &repo))
 }
 
-/// Returns how each of these allocations stands.
+/// Returns how each of these allocations stands, after one look at the machine.
 pub fn states(ctx: &mut Context, allocations: Vec<Allocation>) -> Result<Vec<Listed>> {
-    let mut gone: HashMap<Token, bool> = HashMap::new();
+    let seen = machine::look(ctx, &allocations)?;
+    listed(ctx, allocations, seen)
+}
+
+/// Returns how each of these allocations stands, given a look at their ports.
+pub fn states_on(ctx: &mut Context, machine: &Machine, allocations: Vec<Allocation>) -> Result<Vec<Listed>> {
+    let seen = machine::judge_all(ctx, machine, &allocations)?;
+    listed(ctx, allocations, seen)
+}
+
+fn listed(ctx: &mut Context, allocations: Vec<Allocation>, seen: Vec<Seen>) -> Result<Vec<Listed>> {
     let mut names: HashMap<String, String> = HashMap::from([(ctx.host.key.clone(), ctx.host.name.clone())]);
-    let here = ctx.host.key.clone();
-    let tokens: Vec<Token> =
-        allocations.iter().filter_map(|allocation| allocation.worktree.clone()).collect();
-    let hosts: Vec<String> = allocations.iter().map(|allocation| allocation.host.clone()).collect();
-    let records = store::read(ctx.store()?, |rows| -> Result<_, store::StoreError> {
-        for host in &hosts {
-            if !names.contains_key(host) {
-                let name = rows.host_name(host)?.unwrap_or_else(|| host.clone());
-                names.insert(host.clone(), name);
+    if allocations.iter().any(|allocation| !names.contains_key(&allocation.host)) {
+        store::read(ctx.store()?, |rows| -> Result<_, store::StoreError> {
+            for Allocation { host, .. } in &allocations {
+                if !names.contains_key(host) {
+                    let name = rows.host_name(host)?.unwrap_or_else(|| host.clone());
+                    names.insert(host.clone(), name);
+                }
             }
-        }
-        rows.worktrees(&here)
-    })?;
-    for record in records.into_iter().filter(|record| tokens.contains(&record.token)) {
-        let verdict = judge(observe::observe(&record));
-        gone.insert(record.token, verdict.is_gone());
+            Ok(())
+        })?;
     }
-    Ok(allocations
-        .into_iter()
-        .map(|allocation| {
-            let orphaned =
-                allocation.worktree.as_ref().and_then(|token| gone.get(token)).copied().unwrap_or(false);
-            let state = match allocation.status {
-                Status::Released => State::Released,
-                _ if orphaned => State::Orphaned,
-                Status::Active => State::Active,
-                Status::Allocated => State::Allocated,
-            };
-            let host = names.get(&allocation.host).cloned().unwrap_or_default();
-            Listed { allocation, state, host }
-        })
-        .collect())
+    let listed = allocations.into_iter().zip(seen).map(|(allocation, seen)| {
+        let host = names.get(&allocation.host).cloned().unwrap_or_default();
+        let Seen { state, in_use, process } = seen;
+        Listed { allocation, state, in_use, process, host }
+    });
+    Ok(listed.collect())
 }

@@ -2,6 +2,7 @@
 //! nothing that was typed.
 
 pub mod allocate;
+pub mod audit;
 pub mod check;
 pub mod cleanup;
 pub mod copies;
@@ -11,6 +12,7 @@ pub mod history;
 pub mod hook;
 pub mod init;
 pub mod list;
+pub mod machine;
 pub mod range;
 pub mod release;
 pub mod service;

@@ -5,7 +5,7 @@ use super::list::{self, Listed};
 use super::standing;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{EnvironmentName, PortRange, ProjectName, State, Status};
+use crate::registry::{EnvironmentName, PortRange, ProjectName, State};
 use crate::store::{self, Filter};
 
 /// From this share of a range on, its users are warned: percent.
@@ -141,9 +141,7 @@ fn count(
     ports.sort_by_key(|listed| listed.allocation.port);
     // A port with a TCP and a UDP owner is one port of the range.
     ports.dedup_by_key(|listed| listed.allocation.port);
-    let active = ports
-        .iter()
-        .filter(|listed| listed.state == State::Active || listed.allocation.status == Status::Active);
+    let active = ports.iter().filter(|listed| listed.state == State::Active);
     let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     RangeStats {
         environment,

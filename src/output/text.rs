@@ -6,10 +6,12 @@ use std::path::Path;
 
 use super::{Cell, Output, Style, Table, escape};
 use crate::ops::allocate::{Allocated, Placed};
+use crate::ops::audit::Audited;
 use crate::ops::check::Checked;
 use crate::ops::cleanup::CleanedUp;
 use crate::ops::init::Initialized;
 use crate::ops::list::Listed;
+use crate::ops::machine::{self, Process};
 use crate::ops::range::RangesInForce;
 use crate::ops::stats::{RangeStats, Summary};
 use crate::ops::worktree::{Created, Removed, WithPorts};
@@ -81,6 +83,7 @@ pub fn allocations(out: &Output, listed: &[Listed], with_project: bool) {
         "SERVICE",
         "ENVIRONMENT",
         "STATE",
+        "PROCESS",
         "WORKTREE",
         "BRANCH",
         "DESCRIPTION",
@@ -99,12 +102,17 @@ pub fn allocations(out: &Output, listed: &[Listed], with_project: bool) {
             Cell::new(service),
             Cell::new(allocation.environment.as_str()),
             state(one.state),
+            Cell::new(one.process.as_ref().map(process).unwrap_or_default()),
             Cell::new(place(out, allocation)),
             Cell::new(allocation.branch.as_deref().unwrap_or_default()),
             Cell::new(allocation.description.as_deref().unwrap_or_default()),
         ]);
     }
     table.print(out);
+}
+
+fn process(process: &Process) -> String {
+    format!("{} {}", process.name, process.id.pid)
 }
 
 fn place(out: &Output, allocation: &Allocation) -> String {
@@ -169,9 +177,11 @@ pub fn checked(out: &Output, checked: &[Checked]) {
         if let Some(owner) = &one.owner {
             details(out, owner);
         }
-        match (one.probe, &one.owner) {
-            (Probe::InUse, None) => out.line("In use: by a process on this machine, not allocated"),
-            (Probe::InUse, Some(_)) => out.line("In use: yes"),
+        match (one.probe, &one.process) {
+            (Probe::InUse, Some(process)) => {
+                out.line(&format!("In use: by {}", escape(&machine::describe(process))));
+            }
+            (Probe::InUse, None) => out.line("In use: by a process that cannot be told"),
             (Probe::Denied, _) => out.line("In use: cannot be told, this user may not use the port"),
             (Probe::Unknown, _) => out.line("In use: cannot be told from here"),
             (Probe::Free, _) => {}
@@ -295,6 +305,36 @@ pub fn cleaned(out: &Output, cleaned: &CleanedUp) {
     if !table.is_empty() {
         out.line("");
         table.print(out);
+    }
+}
+
+/// Prints how registry and machine agree.
+pub fn audited(out: &Output, audited: &Audited) {
+    out.line(&out.paint(Style::Strong, "Port Audit:"));
+    out.line("");
+    out.line(&format!("Allocated: {}", audited.allocated));
+    out.line(&format!("In use: {}", audited.in_use));
+    out.line(&format!("Not running: {}", audited.not_running));
+    if audited.unknown > 0 {
+        out.line(&format!("Cannot be told: {}", audited.unknown));
+    }
+    out.line(&format!("Conflicts: {}", audited.conflicts.len()));
+    out.line(&format!("Orphaned: {}", audited.orphaned.len()));
+    if !audited.conflicts.is_empty() {
+        out.line("");
+        let mut table = Table::new(&["PORT", "EXPECTED", "ACTUAL"]);
+        for conflict in &audited.conflicts {
+            table.row(vec![
+                Cell::new(conflict.listed.allocation.port.to_string()).style(Style::Strong),
+                Cell::new(&conflict.expected),
+                Cell::new(&conflict.actual).style(Style::Warning),
+            ]);
+        }
+        table.print(out);
+    }
+    if !audited.orphaned.is_empty() {
+        out.line("");
+        allocations(out, &audited.orphaned, true);
     }
 }
 

@@ -53,7 +53,7 @@ impl Listeners {
 
 /// Returns every listener of this machine, IPv4 and IPv6.
 ///
-/// By sock_diag(7), which takes microseconds; where that is refused, from the tables of proc(5), which
+/// By `sock_diag(7)`, which takes microseconds; where that is refused, from the tables of proc(5), which
 /// take milliseconds.
 #[cfg(target_os = "linux")]
 pub fn listeners() -> Listeners {
@@ -118,8 +118,12 @@ fn collect(diagnostics: &mut std::io::Result<netlink::Diagnostics>, tables: &std
             None => seen.visible = false,
         }
     }
+    // The kernel hands out a table in pieces, and a socket that moves between them is told twice.
+    seen.listeners.sort_unstable();
+    seen.listeners.dedup();
     seen
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -69,5 +69,6 @@ pub(super) fn pids() -> Vec<u32> {
     system::pids()
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -8,6 +8,8 @@
     clippy::print_stderr
 )]
 
+#[cfg(target_os = "linux")]
+mod audit;
 #[cfg(unix)]
 mod dev_servers;
 #[cfg(unix)]
@@ -15,6 +17,8 @@ mod differential;
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
+#[cfg(target_os = "linux")]
+mod listeners;
 mod smoke;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;

@@ -1,17 +1,19 @@
 //! What happens in the transaction: read, choose, probe, insert. It may run twice, so it changes nothing
 //! but rows.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use super::{AllocateRequest, Claim, Placed, ServiceRequest, describe, ranges};
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::allocator::{self, Landscape, PortUse, Refusal, Strategy, Wish};
+use crate::ops::machine::Machine;
+use crate::registry::allocator::{self, Landscape, PortUse, Probe, Refusal, Strategy, Wish};
 use crate::registry::{
     Allocation, Event, EventKind, Port, PortRange, Protocol, Ranges, Reservation, ServiceName, Status,
     avoided,
 };
 use crate::store::{Filter, Transaction};
-use crate::system::probe;
+use crate::system::{listeners, probe};
 
 /// One request, with all that does not change from one run to the next.
 pub(super) struct Attempt<'a> {
@@ -21,10 +23,13 @@ pub(super) struct Attempt<'a> {
     pub(super) user: Option<String>,
     pub(super) now: jiff::Timestamp,
     pub(super) strategy: Strategy,
+    /// The port that was refused because somebody listens on it.
+    pub(super) in_use: Cell<Option<(Port, Protocol)>>,
 }
 
 impl Attempt<'_> {
     pub(super) fn run(&self, tx: &mut dyn Transaction) -> Result<Vec<Placed>> {
+        self.in_use.set(None);
         let claim = self.claim;
         let live = tx.allocations(&self.owned(Some(true)))?;
         let ranges = ranges(claim.settings, tx.reservations()?);
@@ -178,7 +183,14 @@ impl Attempt<'_> {
             force: self.request.force,
             documents: claim.environment.is_production(),
         };
-        match allocator::choose(wishes, &landscape, &mut |port| probe::probe(port, protocol)) {
+        // One look tells of every listener, so that a range full of them costs no bind for each. The probe
+        // has the last word: it also sees sockets that are bound and do not listen.
+        let machine = OnceCell::new();
+        let mut ask = |port| match machine.get_or_init(listeners::listeners).on(port, protocol).next() {
+            Some(_) => Probe::InUse,
+            None => probe::probe(port, protocol),
+        };
+        match allocator::choose(wishes, &landscape, &mut ask) {
             Ok(ports) => Ok(ports),
             Err(refusal) => Err(self.explain(tx, refusal, protocol, own)?),
         }
@@ -263,6 +275,7 @@ impl Attempt<'_> {
             }
             Refusal::Reserved(port, reservation) => reserved(port, &reservation),
             Refusal::InUse(port) => {
+                self.in_use.set(Some((port, protocol)));
                 Error::new(ErrorKind::Conflict, format!("port {port} is in use by a process on this machine"))
                     .hint(format!("see by which: git port check {port}"))
                     .hint("take it all the same, if it is this service's own: --force")
@@ -274,6 +287,16 @@ impl Attempt<'_> {
             Refusal::AskedTwice(port) => Error::usage(format!("port {port} is asked for twice")),
             Refusal::RangeFull { in_use } => self.full(tx, in_use, protocol, own)?,
         })
+    }
+
+    /// Says which process has the port that was refused. It is looked for when the transaction is over,
+    /// because others wait for that.
+    pub(super) fn name_process(&self, error: Error) -> Error {
+        let Some((port, protocol)) = self.in_use.get() else { return error };
+        let machine = Machine::look([(port, protocol)]);
+        let Some(process) = machine.processes(port, protocol).first().copied() else { return error };
+        let (name, pid) = (&process.name, process.id.pid);
+        Error { message: format!("port {port} is in use by '{name}' (pid {pid})"), ..error }
     }
 
     fn full(

@@ -66,17 +66,22 @@ pub fn list(ctx: &mut Context) -> Result<Vec<WithPorts>> {
     let repo = ctx.repo()?;
     let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
     let project = standing::project_name(&settings, &repo);
-    let mut worktrees = Vec::new();
+    let mut found = Vec::new();
+    let mut allocations = Vec::new();
     for worktree in repo.worktrees()? {
         let token = identity::find_token(&worktree)?;
-        let allocations = match token {
-            Some(token) => {
-                let filter = Filter { worktree: Some(token), ..Filter::live() };
-                let allocations = store::read(ctx.store()?, |rows| rows.allocations(&filter))?;
-                list::states(ctx, allocations)?
-            }
-            None => Vec::new(),
-        };
+        if let Some(token) = &token {
+            let filter = Filter { worktree: Some(token.clone()), ..Filter::live() };
+            allocations.extend(store::read(ctx.store()?, |rows| rows.allocations(&filter))?);
+        }
+        found.push((worktree, token));
+    }
+    // All at once: the machine is looked at once.
+    let mut listed = list::states(ctx, allocations)?;
+    let mut worktrees = Vec::new();
+    for (worktree, token) in found {
+        let own = |listed: &mut Listed| token.is_some() && listed.allocation.worktree == token;
+        let allocations = listed.extract_if(.., own).collect();
         let current = repo.worktree.as_ref() == Some(&worktree.path);
         worktrees.push(WithPorts {
             described: Described::of(worktree, project.clone()),

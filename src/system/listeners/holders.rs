@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, RawDir, open, readlinkat_raw};
+use rustix::io::Errno;
 
 use super::Listener;
 use crate::system::process::{self, Process};
@@ -40,9 +41,17 @@ fn held_by(pid: u32, wanted: &HashSet<u64>) -> HashSet<u64> {
     let mut entries = [MaybeUninit::<u8>::uninit(); 4096];
     let mut entries = RawDir::new(&folder, &mut entries);
     while let Some(Ok(entry)) = entries.next() {
+        if entry.file_name().to_bytes().starts_with(b".") {
+            continue;
+        }
         let mut link = [MaybeUninit::<u8>::uninit(); 64];
         // Links that do not fit are paths, not sockets.
-        let Ok((link, _)) = readlinkat_raw(&folder, entry.file_name(), &mut link[..]) else { continue };
+        let link = match readlinkat_raw(&folder, entry.file_name(), &mut link[..]) {
+            Ok((link, _)) => link,
+            // What is forbidden for one is for all: a process that this one may not trace (proc(5)).
+            Err(Errno::ACCESS | Errno::PERM) => break,
+            Err(_) => continue,
+        };
         if let Some(inode) = inode(link).filter(|inode| wanted.contains(inode)) {
             held.insert(inode);
             if held.len() == wanted.len() {

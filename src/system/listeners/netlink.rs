@@ -1,4 +1,4 @@
-//! Asks the kernel for its sockets over netlink(7), with the messages of sock_diag(7).
+//! Asks the kernel for its sockets over netlink(7), with the messages of `sock_diag(7)`.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

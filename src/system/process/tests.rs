@@ -3,12 +3,12 @@
 use super::linux::{Stat, name, undeleted};
 use super::*;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
+
+use crate::system::command::Command;
 
 fn sleeper() -> Child {
-    #[expect(clippy::disallowed_methods, reason = "a process to look at")]
-    let mut command = std::process::Command::new("sleep");
-    command.arg("60").stdin(Stdio::null()).spawn().unwrap()
+    Command::new("sleep").arg("60").spawn_piped().unwrap()
 }
 
 const NUMBERS: &str = "S 41 42 43 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0";
@@ -51,7 +51,9 @@ fn a_folder_that_is_gone_keeps_its_name() {
 #[test]
 fn a_process_lives_until_it_ends_not_until_it_is_waited_for() {
     let mut child = sleeper();
-    let process = find(child.id()).unwrap();
+    // Its arguments are there a moment after its name.
+    let mut looks = std::iter::repeat_with(|| find(child.id()).unwrap());
+    let process = looks.find(|process| !process.command.is_empty()).unwrap();
     assert_eq!(process.name, "sleep");
     assert_eq!(process.command, ["sleep", "60"]);
     assert_eq!(process.cwd, std::env::current_dir().ok());

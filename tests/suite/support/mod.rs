@@ -1,5 +1,7 @@
 //! What every test of the program stands on: a home of its own, a git of its own, ports of its own.
 
+pub mod server;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv6Addr, TcpListener};
