@@ -13,10 +13,12 @@ mod hook;
 mod init;
 mod list;
 mod man;
+mod open;
 mod passthrough;
 mod range;
 mod release;
 mod reserve;
+mod run;
 mod stats;
 mod update;
 mod url;
@@ -112,7 +114,9 @@ enum Command {
     Update(update::Args),
     Cleanup(cleanup::Args),
     Env(env::Args),
+    Run(run::Args),
     Url(url::Args),
+    Open(open::Args),
     Health(health::Args),
     History(history::Args),
     Range(range::Args),
@@ -211,7 +215,9 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Update(args) => args.run(ctx, out),
         Command::Cleanup(args) => args.run(ctx, out),
         Command::Env(args) => args.run(ctx, out),
+        Command::Run(args) => args.run(ctx, out),
         Command::Url(args) => args.run(ctx, out),
+        Command::Open(args) => args.run(ctx, out),
         Command::Health(args) => args.run(ctx, out),
         Command::History(args) => args.run(ctx, out),
         Command::Range(args) => args.run(ctx, out),

@@ -21,7 +21,10 @@ impl Args {
         let opened = env::open(ctx, self.service, self.environment)?;
         if out.is_json() {
             out.object(crate::api::views::AllocationsView {
-                allocations: vec![crate::api::views::AllocationView::recorded(&opened.allocation, &ctx.host.name)],
+                allocations: vec![crate::api::views::AllocationView::recorded(
+                    &opened.allocation,
+                    &ctx.host.name,
+                )],
                 warnings: Vec::new(),
             });
         } else {

@@ -14,10 +14,13 @@ use crate::registry::{EnvironmentName, ServiceName};
 /// Its ports are in its environment; a known server that ignores PORT gets the flag it needs. Signals and
 /// the exit status pass through.
 #[derive(Debug, clap::Args)]
-#[command(visible_alias = "exec", after_help = "Examples:\n  \
+#[command(
+    visible_alias = "exec",
+    after_help = "Examples:\n  \
     git port run -- npm run dev\n  \
     git port run --service api -- uvicorn main:app --reload\n  \
-    git port run --open -- npx vite")]
+    git port run --open -- npx vite"
+)]
 pub(super) struct Args {
     /// The service it is; PORT is its port [default: the primary one]
     #[arg(short, long, value_name = "name")]

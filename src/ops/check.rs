@@ -47,7 +47,7 @@ pub fn check(ctx: &mut Context, ports: &[Port], protocol: Protocol) -> Result<Ve
     let top = repo.as_ref().and_then(|repo| repo.worktree.clone());
     let settings = ctx.settings(repo.as_ref(), top.as_deref())?;
     let host = ctx.host.key.clone();
-    let machine = Machine::look(ports.iter().map(|port| (*port, protocol)));
+    let mut machine = Machine::look(ports.iter().map(|port| (*port, protocol)));
     let mut checked = Vec::with_capacity(ports.len());
     for port in ports {
         let filter = Filter {
@@ -62,7 +62,7 @@ pub fn check(ctx: &mut Context, ports: &[Port], protocol: Protocol) -> Result<Ve
         let ranges = allocate::ranges(&settings, reservations);
         let reserved =
             ranges.reservation(*port).map(|reservation| reservation.reason.clone().unwrap_or_default());
-        let owner = list::states_on(ctx, &machine, owners)?.pop();
+        let owner = list::states_on(ctx, &mut machine, owners)?.pop();
         let first = || machine.processes(*port, protocol).first().map(|process| (*process).clone());
         checked.push(Checked {
             port: *port,

@@ -106,7 +106,11 @@ pub fn states(ctx: &mut Context, allocations: Vec<Allocation>) -> Result<Vec<Lis
 }
 
 /// Returns how each of these allocations stands, given a look at their ports.
-pub fn states_on(ctx: &mut Context, machine: &Machine, allocations: Vec<Allocation>) -> Result<Vec<Listed>> {
+pub fn states_on(
+    ctx: &mut Context,
+    machine: &mut Machine,
+    allocations: Vec<Allocation>,
+) -> Result<Vec<Listed>> {
     let seen = machine::judge_all(ctx, machine, &allocations)?;
     listed(ctx, allocations, seen)
 }

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::git::{Repo, observe, worktree};
 use crate::registry::liveness::judge;
 use crate::registry::states::{self, Holder, Listening};
-use crate::registry::{Allocation, Port, Protocol, State, Token, WorktreeRecord};
-use crate::store;
+use crate::registry::{Allocation, Port, Protocol, RunRecord, State, Token, WorktreeRecord};
+use crate::store::{self, Filter};
 use crate::system::listeners::{self, Listener};
 use crate::system::process::{self, ProcessId};
 
@@ -35,9 +35,16 @@ pub struct Machine {
     listeners: BTreeMap<(Port, Protocol), Vec<Listener>>,
     visible: bool,
     owners: HashMap<u64, Vec<Process>>,
-    /// The processes that `git port run` started in each worktree. They count as the worktree's wherever
-    /// they run, and so does what they start.
-    pub runs: HashMap<Token, Vec<ProcessId>>,
+    /// The processes that `git port run` started, by worktree and by allocation. They count as the
+    /// worktree's wherever they run, and so does what they start.
+    runs: Runs,
+}
+
+/// What `git port run` started and still runs.
+#[derive(Debug, Default)]
+struct Runs {
+    of_worktrees: HashMap<Token, Vec<ProcessId>>,
+    of_allocations: HashMap<i64, ProcessId>,
 }
 
 impl Machine {
@@ -58,7 +65,7 @@ impl Machine {
         for listener in of_interest {
             listeners.entry((listener.port, listener.protocol)).or_default().push(listener);
         }
-        Self { listeners, visible: all.visible, owners, runs: HashMap::new() }
+        Self { listeners, visible: all.visible, owners, runs: Runs::default() }
     }
 
     /// Says whether any socket listens on a port that was looked at; none if that cannot be told.
@@ -81,16 +88,32 @@ impl Machine {
 
     /// Says whether `git port run` started this process in that worktree, or started what started it.
     fn is_run(&self, pid: u32, worktree: &Token) -> bool {
-        let runs = self.runs.get(worktree).into_iter().flatten();
+        let runs = self.runs.of_worktrees.get(worktree).into_iter().flatten();
         runs.into_iter().any(|run| process::descends_from(pid, run.pid) && process::is_alive(run))
+    }
+
+    /// Notes what runs of what `git port run` recorded for these allocations. What it left behind when it
+    /// was killed counts as long as that very process runs, and no longer.
+    fn note_runs(&mut self, recorded: Vec<RunRecord>, allocations: &[Allocation]) {
+        for run in recorded {
+            let id = ProcessId { pid: run.pid, started: run.started, boot: run.boot };
+            if !process::is_alive(&id) {
+                continue;
+            }
+            let owner = allocations.iter().find(|allocation| allocation.id == run.allocation);
+            if let Some(token) = owner.and_then(|allocation| allocation.worktree.clone()) {
+                self.runs.of_worktrees.entry(token).or_default().push(id.clone());
+            }
+            self.runs.of_allocations.insert(run.allocation, id);
+        }
     }
 }
 
 /// Returns how these allocations stand, in the same order.
 pub fn look(ctx: &mut Context, allocations: &[Allocation]) -> Result<Vec<Seen>> {
     let ports = asked(ctx, allocations).map(|allocation| (allocation.port, allocation.protocol));
-    let machine = Machine::look(ports);
-    judge_all(ctx, &machine, allocations)
+    let mut machine = Machine::look(ports);
+    judge_all(ctx, &mut machine, allocations)
 }
 
 /// Only live allocations of this machine are looked at.
@@ -101,8 +124,19 @@ fn asked<'a>(ctx: &Context, allocations: &'a [Allocation]) -> impl Iterator<Item
 
 /// Returns how these allocations stand, given a look at their ports. One of another machine stands as it
 /// is recorded.
-pub fn judge_all(ctx: &mut Context, machine: &Machine, allocations: &[Allocation]) -> Result<Vec<Seen>> {
+pub fn judge_all(ctx: &mut Context, machine: &mut Machine, allocations: &[Allocation]) -> Result<Vec<Seen>> {
     let here = ctx.host.key.clone();
+    let recorded = store::read(ctx.store()?, |rows| rows.runs(&here))?;
+    if !recorded.is_empty() {
+        let ids: Vec<Token> =
+            allocations.iter().filter_map(|allocation| allocation.worktree.clone()).collect();
+        let live = Filter { host: Some(here.clone()), ..Filter::live() };
+        // A server may serve a port of its worktree for which something else was started.
+        let mut all = store::read(ctx.store()?, |rows| rows.allocations(&live))?;
+        all.retain(|allocation| allocation.worktree.as_ref().is_some_and(|token| ids.contains(token)));
+        machine.note_runs(recorded, &all);
+    }
+    let machine = &*machine;
     let tokens: BTreeSet<Token> =
         asked(ctx, allocations).filter_map(|allocation| allocation.worktree.clone()).collect();
     let records =
@@ -126,6 +160,12 @@ pub fn judge_all(ctx: &mut Context, machine: &Machine, allocations: &[Allocation
         }
         let gone = allocation.worktree.as_ref().is_some_and(|token| gone.contains(token));
         let (listening, process) = listening(machine, &places, allocation);
+        let running = machine.runs.of_allocations.get(&allocation.id);
+        if let (Listening::Nobody | Listening::Hidden, Some(id), false) = (listening, running, gone) {
+            // It was started for this port and does not listen yet, or it cannot be seen to.
+            let process = process::find(id.pid);
+            return Seen { state: State::Active, in_use: listening.in_use(), process };
+        }
         Seen {
             state: states::state(allocation.status, gone, listening),
             in_use: listening.in_use(),
@@ -212,7 +252,7 @@ mod tests {
         let (ours, other) = (Token::from_random([1; 16]), Token::from_random([2; 16]));
         let run = process::find(std::process::id()).unwrap().id;
         let machine = |run: ProcessId| Machine {
-            runs: HashMap::from([(ours.clone(), vec![run])]),
+            runs: Runs { of_worktrees: HashMap::from([(ours.clone(), vec![run])]), ..Runs::default() },
             ..Machine::default()
         };
         assert!(machine(run.clone()).is_run(child.id(), &ours));

@@ -15,6 +15,7 @@ pub mod list;
 pub mod machine;
 pub mod range;
 pub mod release;
+pub mod run;
 pub mod service;
 pub mod standing;
 pub mod stats;

@@ -13,8 +13,7 @@ use super::env::{self, GetRequest};
 use super::standing::{self, Standing};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::states::Listening;
-use crate::registry::{Allocation, EnvironmentName, Port, RunRecord, ServiceName, Status};
+use crate::registry::{Allocation, EnvironmentName, Port, RunRecord, ServiceName, State, Status};
 use crate::store::{self, Filter, StoreError};
 use crate::system::child::Foreground;
 use crate::system::command::exit_code;
@@ -84,7 +83,11 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
     // Under `--service` PORT is that service's.
     variables.retain(|(name, _)| name != "PORT");
     variables.push(("PORT".to_owned(), target.port.to_string()));
-    let command = if request.flags { with_flags(&standing, request, &target, &mut tell) } else { request.command.clone() };
+    let command = if request.flags {
+        with_flags(&standing, request, &target, &mut tell)
+    } else {
+        request.command.clone()
+    };
     let child = Foreground::start(&command, &variables).map_err(as_a_shell)?;
     let recorded = record(ctx, &target, &child, &command);
     if let Err(error) = &recorded {
@@ -92,7 +95,13 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
     }
     let ended = Arc::new(AtomicBool::new(false));
     let own: HashSet<Port> = environmental.allocations.iter().map(|allocation| allocation.port).collect();
-    let lookout = Lookout { pid: child.pid(), target: target.clone(), own, open: request.open, ended: Arc::clone(&ended) };
+    let lookout = Lookout {
+        pid: child.pid(),
+        target: target.clone(),
+        own,
+        open: request.open,
+        ended: Arc::clone(&ended),
+    };
     let thread = thread::spawn(move || lookout.watch(&mut tell));
     let status = child.wait();
     ended.store(true, Ordering::Relaxed);
@@ -100,7 +109,8 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
     if recorded.is_ok() {
         let _ = forget(ctx, &target);
     }
-    let status = status.map_err(|error| Error::new(ErrorKind::Internal, format!("cannot wait for the program: {error}")))?;
+    let status = status
+        .map_err(|error| Error::new(ErrorKind::Internal, format!("cannot wait for the program: {error}")))?;
     Ok(exit_code(status))
 }
 
@@ -117,13 +127,19 @@ fn as_a_shell(error: SystemError) -> Error {
 fn verify(ctx: &mut Context, target: &Allocation) -> Result<()> {
     let seen = super::machine::look(ctx, std::slice::from_ref(target))?;
     let Some(seen) = seen.first() else { return Ok(()) };
-    let whose = match seen.listening {
-        Listening::Nobody | Listening::Hidden | Listening::Ours => return Ok(()),
-        Listening::Foreign | Listening::Somebody => seen.process.as_ref(),
-    };
-    let by = whose.map_or_else(|| "another process".to_owned(), |process| format!("'{}' (pid {})", process.name, process.id.pid));
-    Err(Error::new(ErrorKind::Conflict, format!("port {} of {} is in use by {by}", target.port, describe(target)))
-        .hint(format!("stop that process, or move to another port: git port allocate {} --new", target.service)))
+    // A process of this very worktree may be what the program is to talk to: a test run beside the server.
+    if seen.in_use != Some(true) || !matches!(seen.state, State::Foreign | State::Unknown) {
+        return Ok(());
+    }
+    let by = seen.process.as_ref().map_or_else(
+        || "another process".to_owned(),
+        |process| format!("'{}' (pid {})", process.name, process.id.pid),
+    );
+    Err(Error::new(
+        ErrorKind::Conflict,
+        format!("port {} of {} is in use by {by}", target.port, describe(target)),
+    )
+    .hint(format!("stop that process, or move to another port: git port allocate {} --new", target.service)))
 }
 
 fn with_flags(
@@ -156,7 +172,8 @@ fn record(ctx: &mut Context, target: &Allocation, child: &Foreground, command: &
         .filter(|run| !process::is_alive(&identity(run)))
         .map(|run| run.allocation)
         .collect();
-    let run = RunRecord { allocation: target.id, host, pid, started, boot, command: words.join(" "), at: now };
+    let run =
+        RunRecord { allocation: target.id, host, pid, started, boot, command: words.join(" "), at: now };
     store::write(ctx.store()?, |tx| -> Result<(), StoreError> {
         // What a killed `run` left behind goes with the next.
         for allocation in &dead {
@@ -164,7 +181,11 @@ fn record(ctx: &mut Context, target: &Allocation, child: &Foreground, command: &
         }
         tx.put_run(&run)?;
         if let Some(allocation) = current(tx, target)? {
-            tx.update_allocation(&Allocation { status: Status::Active, last_used_at: Some(now), ..allocation })?;
+            tx.update_allocation(&Allocation {
+                status: Status::Active,
+                last_used_at: Some(now),
+                ..allocation
+            })?;
         }
         Ok(())
     })?;
@@ -218,7 +239,8 @@ impl Lookout {
             if !seen.visible {
                 return;
             }
-            let new: Vec<Listener> = seen.listeners.into_iter().filter(|one| !known.contains(&one.inode)).collect();
+            let new: Vec<Listener> =
+                seen.listeners.into_iter().filter(|one| !known.contains(&one.inode)).collect();
             let ours = self.ports_of_descendants(&new);
             if ours.contains(&self.target.port) {
                 self.listens(tell);
@@ -237,15 +259,16 @@ impl Lookout {
     }
 
     fn ports_of_descendants(&self, new: &[Listener]) -> Vec<Port> {
-        let candidates: Vec<Listener> = new.iter().filter(|one| one.protocol == self.target.protocol).cloned().collect();
+        let candidates: Vec<Listener> =
+            new.iter().filter(|one| one.protocol == self.target.protocol).cloned().collect();
         if candidates.is_empty() {
             return Vec::new();
         }
         let owners = owners(&candidates);
         let descends = |listener: &&Listener| {
-            owners
-                .get(&listener.inode)
-                .is_some_and(|holders| holders.iter().any(|holder| process::descends_from(holder.id.pid, self.pid)))
+            owners.get(&listener.inode).is_some_and(|holders| {
+                holders.iter().any(|holder| process::descends_from(holder.id.pid, self.pid))
+            })
         };
         let mut ports: Vec<Port> = candidates.iter().filter(descends).map(|listener| listener.port).collect();
         ports.sort_unstable();
