@@ -12,5 +12,9 @@ mod differential;
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
+#[cfg(unix)]
+mod plain_git;
 mod smoke;
 mod support;
+#[cfg(unix)]
+mod worktree;
