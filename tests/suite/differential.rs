@@ -235,7 +235,7 @@ fn walk(root: &Path, dir: &Path, seen: &mut Snapshot) {
             let bytes = fs::read(&path).unwrap();
             match name.as_str() {
                 // Stat data is in it; the rest is seen through git.
-                "index" => value.push_str(&format!("{} bytes, version {:?}", bytes.len(), &bytes[..12])),
+                "index" => value = format!("{value}{} bytes, header {:?}", bytes.len(), &bytes[..12]),
                 _ if name.starts_with("sharedindex.") => {
                     seen.insert("sharedindex".to_owned(), format!("{value}{} bytes", bytes.len()));
                     continue;

@@ -19,7 +19,11 @@ mod env_formats;
 mod hooks;
 #[cfg(target_os = "linux")]
 mod listeners;
+#[cfg(unix)]
+mod plain_git;
 mod smoke;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
 mod tidy;
+#[cfg(unix)]
+mod worktree;

@@ -83,13 +83,13 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         warnings.push(format!("the path is the usual one, for the configuration cannot be read: {error}"));
     }
     let mut status = 0;
-    let stood = find_made(&repo, &path)?.is_some();
+    let stood = find_made(&repo, &path).is_some();
     let ran = {
         let _lock = lock(&repo)?;
         let stands = || !stood && matches!(find_made(&repo, &path), Ok(Some(worktree)) if !worktree.locked);
         attempt::add(&repo, arguments, request.keep_words, &stands)
     };
-    let worktree = match (ran, find_made(&repo, &path)?) {
+    let worktree = match (ran, find_made(&repo, &path)) {
         (Ok(()), Some(worktree)) => worktree,
         (Ok(()), None) => {
             let message = format!("git made no worktree at '{}'", path.display());
@@ -163,11 +163,11 @@ fn usage(top: &Path, placed: &[Placed]) -> Option<String> {
     Some(dev_command::usage(port, allocate::dev_command(top).as_deref()))
 }
 
-/// Returns the linked worktree that stands at this path.
-fn find_made(repo: &Repo, path: &Path) -> Result<Option<Worktree>> {
+/// Returns the linked worktree that stands at this path, if there is one, and it can be seen.
+fn find_made(repo: &Repo, path: &Path) -> Option<Worktree> {
     let path = files::canonical(path);
-    let mut worktrees = repo.worktrees()?.into_iter();
-    Ok(worktrees.find(|worktree| !worktree.main && worktree.path == path && worktree.is_connected()))
+    let mut worktrees = repo.worktrees().ok()?.into_iter();
+    worktrees.find(|worktree| !worktree.main && worktree.path == path && worktree.is_connected())
 }
 
 /// Returns the folder for a branch by the configured pattern, starting from the main worktree.

@@ -187,11 +187,15 @@ pub struct Reconciled {
 /// them git has removed. Reads administrative directories, starts no program.
 pub fn reconcile(ctx: &mut Context, repo: &Repo) -> Result<Reconciled> {
     let mut reconciled = Reconciled::default();
-    let Some(repository) = identity::find_repository_token(&repo.common_dir)? else { return Ok(reconciled) };
+    if identity::find_repository_token(&repo.common_dir)?.is_none() {
+        return Ok(reconciled);
+    }
+    // A copy brings the token of the original along, whose worktrees are none of its business.
+    let repository = identity::repository_token(&repo.common_dir)?;
     let host = ctx.host.key.clone();
     let recorded = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
     for record in recorded.into_iter().filter(|record| record.repository == repository) {
-        match judge(observe::observe(&record)) {
+        match judge(observe::observe(&moved_with(repo, &record))) {
             Verdict::Live => reconciled.warnings.extend(follow_move(ctx, repo, record)?),
             Verdict::Removed => {
                 let released = release::release_worktree(ctx, &record.token, "its worktree was removed")?;
@@ -201,6 +205,15 @@ pub fn reconcile(ctx: &mut Context, repo: &Repo) -> Result<Reconciled> {
         }
     }
     Ok(reconciled)
+}
+
+/// Returns the record as it is to be looked for in a repository that was moved with all that is in it.
+fn moved_with(repo: &Repo, record: &WorktreeRecord) -> WorktreeRecord {
+    let admin_dir = match record.admin_dir.strip_prefix(&record.common_dir) {
+        Ok(inside) if !record.main => repo.common_dir.join(inside),
+        _ => repo.common_dir.clone(),
+    };
+    WorktreeRecord { common_dir: repo.common_dir.clone(), admin_dir, ..record.clone() }
 }
 
 /// A worktree that stands elsewhere than recorded keeps its ports; its labels follow.
