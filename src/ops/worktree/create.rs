@@ -86,7 +86,7 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
     let stood = find_made(&repo, &path).is_some();
     let ran = {
         let _lock = lock(&repo)?;
-        let stands = || !stood && matches!(find_made(&repo, &path), Ok(Some(worktree)) if !worktree.locked);
+        let stands = || !stood && find_made(&repo, &path).is_some_and(|worktree| !worktree.locked);
         attempt::add(&repo, arguments, request.keep_words, &stands)
     };
     let worktree = match (ran, find_made(&repo, &path)) {
