@@ -49,7 +49,7 @@ pub fn release(ctx: &mut Context, request: &ReleaseRequest) -> Result<Released> 
     let filters = filters(ctx, request)?;
     let now = ctx.clock.now();
     let released = store::write(ctx.store()?, |tx| -> Result<Vec<Allocation>> {
-        let mut released: Vec<Allocation> = Vec::new();
+        let mut named: Vec<Allocation> = Vec::new();
         for (name, filter) in &filters {
             let found = tx.allocations(filter)?;
             if found.is_empty() {
@@ -57,13 +57,15 @@ pub fn release(ctx: &mut Context, request: &ReleaseRequest) -> Result<Released> 
                     .hint("see what there is: git port list --all"));
             }
             for allocation in found {
-                if released.iter().all(|done| done.id != allocation.id) {
-                    cleanup::release(tx, &allocation, now, "asked for")?;
-                    released.push(allocation);
+                if named.iter().all(|other| other.id != allocation.id) {
+                    named.push(allocation);
                 }
             }
         }
-        Ok(released)
+        for allocation in &named {
+            cleanup::release(tx, allocation, now, "asked for")?;
+        }
+        Ok(named)
     })?;
     let warnings = refresh(ctx, &released);
     Ok(Released { released: after(released, now), warnings })
