@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind as Kind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::Environment;
@@ -148,10 +149,12 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         out.error(&error);
         error.exit_status()
     });
-    match out.finish() {
-        None => status,
-        Some(failure) => unwritten(&out, &failure),
-    }
+    finish(&out, status)
+}
+
+/// Returns the status, unless the answer could not be written.
+fn finish(out: &Output, status: u8) -> u8 {
+    out.finish().map_or(status, |failure| unwritten(out, &failure))
 }
 
 /// Tells on standard error, for standard output takes nothing any more.
@@ -210,7 +213,7 @@ fn usage(error: clap::Error, args: &[OsString], environment: &Environment) -> u8
         };
     }
     let error = as_shown(error, args);
-    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+    if error.kind() == Kind::InvalidUtf8 {
         let bad = args.iter().find(|arg| arg.to_str().is_none()).cloned().unwrap_or_default();
         let error = Error::usage(format!("'{}' is not UTF-8 text", bad.to_string_lossy()));
         out.error(&error.hint("see the usage: git port -h"));
@@ -219,7 +222,7 @@ fn usage(error: clap::Error, args: &[OsString], environment: &Environment) -> u8
     } else {
         let _ = error.print();
     }
-    ErrorKind::Usage.exit_status()
+    finish(&out, ErrorKind::Usage.exit_status())
 }
 
 /// clap repeats the words as they were typed, so the line is parsed once more as it may be shown.
@@ -232,7 +235,9 @@ fn as_shown(error: clap::Error, args: &[OsString]) -> clap::Error {
 fn for_program(error: &clap::Error) -> Error {
     let text = error.render().to_string();
     let message = match error.kind() {
-        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command is named".to_owned(),
+        Kind::DisplayHelpOnMissingArgumentOrSubcommand | Kind::MissingSubcommand => {
+            "no command is named".to_owned()
+        }
         _ => {
             let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
             lines.join(" ").trim_start_matches("error: ").to_owned()
