@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind as Kind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -74,7 +75,7 @@ struct Global {
     #[arg(long, value_name = "when", default_value = "auto", global = true, hide_possible_values = false)]
     color: Color,
     /// Keep the registry in this file
-    #[arg(long, value_name = "path", global = true)]
+    #[arg(long, value_name = "path", global = true, value_parser = NonEmptyStringValueParser::new())]
     registry: Option<String>,
 }
 

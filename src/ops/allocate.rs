@@ -148,6 +148,14 @@ fn allocate_outside(ctx: &mut Context, request: AllocateRequest) -> Result<Alloc
 
 /// Chooses and stores the ports in one exclusive transaction.
 fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Result<Allocated> {
+    for (index, wanted) in request.services.iter().enumerate() {
+        let service = &wanted.service;
+        if request.services[..index].iter().any(|other| other.service == *service) {
+            return Err(
+                Error::usage(format!("'{service}' is asked for twice")).hint("name each service once")
+            );
+        }
+    }
     cleanup::automatic(ctx, claim.settings);
     let attempt = Attempt {
         claim,
@@ -260,7 +268,7 @@ impl Attempt<'_> {
         let mut allocation = existing.clone();
         let replace = |field: &mut Option<String>, value: &Option<String>| {
             if value.is_some() {
-                field.clone_from(value);
+                *field = noted(value);
             }
         };
         replace(&mut allocation.description, &self.request.description);
@@ -371,13 +379,13 @@ impl Attempt<'_> {
             environment: claim.environment.clone(),
             primary,
             status: Status::Allocated,
-            service_type: (request.service_type.clone())
+            service_type: noted(&request.service_type)
                 .or_else(|| inherited(|old| &old.service_type))
                 .or_else(|| configured.and_then(|service| service.service_type.clone())),
-            description: (request.description.clone())
+            description: noted(&request.description)
                 .or_else(|| inherited(|old| &old.description))
                 .or_else(|| configured.and_then(|service| service.description.clone())),
-            public_hostname: (request.public_hostname.clone())
+            public_hostname: noted(&request.public_hostname)
                 .or_else(|| inherited(|old| &old.public_hostname))
                 .or_else(|| configured.and_then(|service| service.public_hostname.clone())),
             pinned: old.is_some_and(|old| old.pinned),
@@ -523,6 +531,11 @@ impl Attempt<'_> {
             )
         })
     }
+}
+
+/// An empty text is none, as `update` has it.
+fn noted(text: &Option<String>) -> Option<String> {
+    text.clone().filter(|text| !text.is_empty())
 }
 
 fn find<'a>(live: &'a [Allocation], service: &ServiceName, protocol: Protocol) -> Option<&'a Allocation> {

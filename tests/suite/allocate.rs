@@ -95,6 +95,10 @@ fn what_is_noted_is_kept_and_replaced() {
     );
     let moved = env.one(&repo, "allocate web --new --session s2");
     assert_eq!(noted(&moved), ["other", "web", "shop.example", "s2"], "a new port, the same service");
+    for service in ["web", "api"] {
+        let run = env.git_port(&repo, ["--json", "allocate", service, "--description", ""]).success();
+        assert_eq!(run.object()["allocations"][0]["description"], Value::Null, "an empty text is none");
+    }
 }
 
 #[test]
@@ -271,6 +275,9 @@ fn what_is_refused() {
             (&["allocate", "api", &other, "-p", &taken], 129, "usage", &taken),
             (&["allocate", "api", "-p", &other, "--prefer", &other], 129, "usage", "--prefer"),
             (&["allocate", "api", "db", &other], 129, "usage", "one service only"),
+            (&["allocate", "api", "db", "api"], 129, "usage", "'api'"),
+            (&["allocate", "api", "api", "production"], 129, "usage", "'api'"),
+            (&["allocate", "api", "--registry", ""], 129, "usage", "--registry"),
             (&["allocate", "api", "--protocol", "sctp"], 129, "usage", "'sctp'"),
             (&["allocate", "api", "--project", "../x"], 129, "usage", "'../x'"),
             (&["allocate", "api", "--project", ""], 129, "usage", "''"),

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::support::{GIT_PORT, Run, TestEnv};
+use crate::support::{GIT_PORT, Run, TestEnv, shape};
 
 /// One line for each command that has an answer.
 const ANSWERS: &[&str] = &[
@@ -144,4 +144,117 @@ fn nothing_waits_for_input() {
         child.wait().unwrap();
         drop(stdin);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn words_that_are_not_utf_8_are_refused_everywhere() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    let (env, repo) = prepared();
+    let books = env.books();
+    let lines = [
+        "allocate ?",
+        "allocate web ?",
+        "allocate web --port ?",
+        "allocate web --project ?",
+        "get ?",
+        "get -e ?",
+        "get --session ?",
+        "list ?",
+        "list -e ?",
+        "list -p ?",
+        "list --session ?",
+        "list -s ?",
+        "release ?",
+        "release P ?",
+        "check ?",
+        "check P --protocol ?",
+        "stats ?",
+        "summary ?",
+        "update ?",
+        "update P --description ?",
+        "update P --service ?",
+        "cleanup --older-than ?",
+        "env --format ?",
+        "url ?",
+        "history ?",
+        "history -n ?",
+        "range set ? 1-2",
+        "range set x ?",
+        "range unset ?",
+        "reserve ?",
+        "reserve 1 --reason ?",
+        "unreserve ?",
+        "completions ?",
+        "init ?",
+        "? list",
+        "list --registry ?",
+        "list --color ?",
+        "list --?",
+    ];
+    for line in lines {
+        let word = |word: String| match word.split_once('?') {
+            Some((before, _)) => OsString::from_vec([before.as_bytes(), b"b\xffd"].concat()),
+            None => OsString::from(word),
+        };
+        let words: Vec<OsString> = words(&env, line).into_iter().map(word).collect();
+        let run = env.git_port(&repo, &words).exits_with(129);
+        assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{line}: {run:?}");
+        assert!(run.stderr.contains("b\\u{fffd}d"), "{line} does not name it: {run:?}");
+        let run = env.git_port(&repo, words.into_iter().chain(["--json".into()])).exits_with(129);
+        assert!(
+            shape::error(&run.object(), "usage").contains("fffd") || run.stdout.contains("fffd"),
+            "{line}: {run:?}"
+        );
+        assert_eq!(run.stderr, "", "{line}");
+    }
+    assert_eq!(env.books(), books);
+}
+
+#[test]
+fn quiet_leaves_the_answer_and_the_error() {
+    let (env, repo) = prepared();
+    let run = env.git_port(&repo, ["-q", "release", "nosuch"]).exits_with(1);
+    assert_eq!(run.stderr, "error: 'nosuch' has no allocation\n", "no hints");
+    let run = env.git_port(&repo, ["get", "--quiet"]).success();
+    assert_eq!((run.stdout, run.stderr), (format!("{}\n", env.port(0)), String::new()));
+    let run = env.git_port(&repo, ["list", "-q", "-e", "test"]).success();
+    assert_eq!((&*run.stdout, &*run.stderr), ("", ""));
+}
+
+#[test]
+fn a_folder_that_is_gone_is_no_panic() {
+    let (env, _) = prepared();
+    let gone = env.root().join("gone");
+    std::fs::create_dir(&gone).unwrap();
+    let script =
+        "rmdir ../gone; git-port get; echo \"$?\"; git-port allocate web --project x >/dev/null; echo \"$?\"";
+    let run = Run::of(env.command("sh", &gone).args(["-c", script]).output().unwrap());
+    assert_eq!(run.stdout, "128\n0\n", "{run:?}");
+    assert!(!run.stderr.contains("panicked"), "{run:?}");
+}
+
+#[test]
+fn a_registry_that_cannot_be_used_is_told() {
+    let (env, repo) = prepared();
+    let file = env.root().join("not-a-registry");
+    std::fs::write(&file, "a text\n".repeat(1000)).unwrap();
+    let writing = ["allocate api", "cleanup", "reserve 65000"];
+    let all = ["list", "allocate api", "stats", "cleanup", "release web", "history", "check 65000"];
+    for (registry, lines, code, named) in [
+        (file.clone(), &all[..], "registry_damaged", "not-a-registry"),
+        (env.root(), &all, "denied", "cannot open the registry"),
+        (file.join("below"), &writing, "denied", "not-a-registry"),
+    ] {
+        let registry = registry.display().to_string();
+        for line in lines {
+            let words = ["--json", "--registry", &registry].into_iter().chain(line.split(' '));
+            let run = env.git_port(&repo, words).exits_with(128);
+            let object = run.object();
+            assert!(shape::error(&object, code).contains(named), "{line}: {object}");
+            assert_eq!(object["error"]["hints"].as_array().unwrap().len(), 1, "{line}: {object}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a text\n".repeat(1000), "it is left as it was");
 }
