@@ -32,6 +32,7 @@ use crate::config::Environment;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{ColorChoice, Output, escape};
+use crate::registry::check_hostname;
 
 /// Give every git worktree its own ports, and keep the books
 #[derive(Debug, Parser)]
@@ -256,6 +257,14 @@ fn for_program(error: &clap::Error) -> Error {
 /// Returns the whole command line, for manual pages and completions.
 fn command() -> clap::Command {
     Cli::command()
+}
+
+/// Returns the host name; an empty one stands for none.
+fn public_hostname(text: &str) -> Result<String> {
+    if !text.is_empty() {
+        check_hostname(text)?;
+    }
+    Ok(text.to_owned())
 }
 
 /// Returns what was given, else what the environment says, for `--session`.

@@ -17,5 +17,5 @@ pub use allocation::{Allocation, State, Status};
 pub use event::{Event, EventKind};
 pub use port::{InvalidPort, Port, PortRange, Protocol};
 pub use ranges::{RangeRecord, Ranges, Reservation};
-pub use scope::{EnvironmentName, InvalidName, ProjectName, ServiceName};
+pub use scope::{EnvironmentName, InvalidName, ProjectName, ServiceName, check_hostname};
 pub use worktree::{Place, Token, WorktreeRecord};

@@ -281,6 +281,7 @@ fn what_is_refused() {
             (&["allocate", "api", "--protocol", "sctp"], 129, "usage", "'sctp'"),
             (&["allocate", "api", "--project", "../x"], 129, "usage", "'../x'"),
             (&["allocate", "api", "--project", ""], 129, "usage", "''"),
+            (&["allocate", "api", "--public-hostname", "a b"], 129, "usage", "'a b'"),
             (&["allocate", "api", "--nope"], 129, "usage", "'--nope'"),
             (&["allocate", "api", "--no\u{1b}[0mpe"], 129, "usage", "'--no\u{1b}[0mpe'"),
             (&["allocate", "api", &taken], 4, "conflict", &taken),

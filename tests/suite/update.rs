@@ -96,6 +96,7 @@ fn what_is_refused() {
             (&["update", &web, "--service", "a\u{1b}"], 129, "usage", "'a\u{1b}'"),
             (&["update", &web, "--protocol", "x", "--pin"], 129, "usage", "'x'"),
             (&["update", &web, "--description"], 129, "usage", "--description"),
+            (&["update", &web, "--public-hostname", "evil/x"], 129, "usage", "'evil/x'"),
             (&["update", &web, "--port", "1"], 129, "usage", "'--port'"),
             (&["update", &web, "--protocol", "udp", "--pin"], 1, "not_found", &web),
             (&["update", &api, "--pin"], 1, "not_found", &api),
