@@ -9,7 +9,7 @@ use crate::support::{GIT_PORT, Run};
 use crate::support::{TestEnv, shape};
 
 #[test]
-fn the_example_of_the_contract_is_read() {
+fn a_whole_configuration_is_read() {
     let mut env = TestEnv::new();
     let repo = env.repo("folder");
     let prefer = env.port(32);
@@ -131,7 +131,7 @@ fn bad_files_are_refused_by_every_command() {
         ("[cleanup]\nauto = \"maybe\"\n", "line 2", "cleanup.auto"),
         ("[cleanup]\nolder_than = \"soon\"\n", "line 2", "'soon'"),
         ("[hook]\nrepositories = \"some\"\n", "line 2", "'some'"),
-        ("registry = \"/tmp/x.db\"\n", "line 1", "'registry'"),
+        ("registry = \"x.db\"\n", "line 1", "'registry'"),
         ("[services.web\n", "line 1", "bad syntax"),
         ("project = \"a\"\nproject = \"b\"\n", "line 2", "bad syntax"),
     ];

@@ -148,6 +148,31 @@ fn colour_only_where_it_is_wanted() {
     }
 }
 
+/// `script` of util-linux gives the program a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_has_colour_unless_it_is_unwanted() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    env.ok(&repo, "allocate web");
+    for (line, variable, coloured) in [
+        ("git-port list", ("TERM", "xterm"), true),
+        ("git-port list", ("TERM", "dumb"), false),
+        ("git-port list", ("NO_COLOR", "1"), false),
+        ("git-port list", ("NO_COLOR", ""), true),
+        ("git-port list --color never", ("TERM", "xterm"), false),
+        ("git-port list --json", ("TERM", "xterm"), false),
+        ("git-port get", ("TERM", "xterm"), false),
+    ] {
+        let mut command = env.command("script", &repo);
+        command.args(["-qec", line, "/dev/null"]).env("TERM", "xterm").env(variable.0, variable.1);
+        let Ok(output) = command.output() else { return };
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&env.port(0).to_string()), "{line}: {text}");
+        assert_eq!(text.contains('\u{1b}'), coloured, "{line} {variable:?}: {text:?}");
+    }
+}
+
 #[test]
 fn hostile_texts_are_shown_as_escapes() {
     let env = TestEnv::new();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{GIT_PORT, Run, TestEnv};
 
-/// The first line of an answer, and whether it has these lines too.
+/// Fails unless the text has each of these lines.
 #[track_caller]
 fn says(text: &str, lines: &[&str]) {
     for line in lines {
@@ -33,7 +33,7 @@ fn allocate_api_server() {
 }
 
 #[test]
-fn the_dev_command_is_the_seeds_own_where_npm_has_it() {
+fn the_dev_command_is_npms_where_npm_has_it() {
     let env = TestEnv::new();
     let repo = env.repo("scar");
     std::fs::write(repo.join("package.json"), r#"{"scripts":{"dev":"next dev"}}"#).unwrap();
