@@ -45,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "protocol")]
     protocol: Option<Protocol>,
     /// The name it is reached by from outside
-    #[arg(long, value_name = "name")]
+    #[arg(long, value_name = "name", value_parser = super::public_hostname)]
     public_hostname: Option<String>,
     /// For this project, without a worktree
     #[arg(long, value_name = "name")]

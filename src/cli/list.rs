@@ -11,6 +11,7 @@ use crate::registry::{EnvironmentName, ProjectName, State};
 
 /// List allocations: of this project, or of all outside a repository
 #[derive(Debug, clap::Args)]
+#[expect(clippy::option_option, reason = "an option whose value may be left out")]
 #[command(visible_alias = "ls")]
 pub(super) struct Args {
     /// Of one worktree [default: the one you stand in]

@@ -11,6 +11,7 @@ use crate::registry::{EnvironmentName, ProjectName, Protocol};
 
 /// Give ports back
 #[derive(Debug, clap::Args)]
+#[expect(clippy::option_option, reason = "an option whose value may be left out")]
 #[command(visible_alias = "rm")]
 pub(super) struct Args {
     /// Ports, or services of this worktree

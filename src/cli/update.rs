@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(long = "type", value_name = "kind")]
     service_type: Option<String>,
     /// The name it is reached by from outside
-    #[arg(long, value_name = "name")]
+    #[arg(long, value_name = "name", value_parser = super::public_hostname)]
     public_hostname: Option<String>,
     /// Another name for the service
     #[arg(long, value_name = "name")]
