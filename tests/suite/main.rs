@@ -1,1 +1,47 @@
 //! Tests of the whole program, in one binary.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    unreachable_pub
+)]
+
+mod allocate;
+#[cfg(target_os = "linux")]
+mod audit;
+mod check;
+mod cleanup;
+mod completions;
+mod config;
+#[cfg(unix)]
+mod dev_servers;
+#[cfg(unix)]
+mod differential;
+mod env;
+#[cfg(unix)]
+mod env_formats;
+mod get;
+mod history;
+mod hooks;
+mod init;
+mod list;
+#[cfg(target_os = "linux")]
+mod listeners;
+#[cfg(unix)]
+mod plain_git;
+mod range;
+mod release;
+mod reserve;
+mod seeds;
+mod smoke;
+mod stats;
+mod streams;
+#[allow(dead_code, reason = "no test needs every part of it")]
+mod support;
+mod tidy;
+mod update;
+mod url;
+#[cfg(unix)]
+mod worktree;
