@@ -11,6 +11,8 @@
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
+#[cfg(unix)]
+mod install;
 mod smoke;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
