@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod docs;
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
