@@ -11,6 +11,7 @@
 mod docs;
 #[cfg(unix)]
 mod env_formats;
+mod help;
 mod hooks;
 #[cfg(unix)]
 mod install;
