@@ -123,7 +123,9 @@ fn page(command: &Command, parent: Option<&str>) -> Result<Vec<u8>> {
     if parent.is_none() {
         for (heading, items) in [("EXIT STATUS", STATUS), ("ENVIRONMENT", VARIABLES), ("FILES", FILES)] {
             rest.control("SH", [heading]);
-            items.iter().for_each(|(name, meaning)| item(&mut rest, name, meaning));
+            for (name, meaning) in items {
+                item(&mut rest, name, meaning);
+            }
         }
     }
     rest.control("SH", ["SEE ALSO"]);

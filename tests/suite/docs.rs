@@ -94,7 +94,7 @@ fn the_configurations_shown_are_valid() {
         let text = &blocks(&read(document), "toml")[0];
         // The one key that may not stand in a repository's file.
         let kept = text.lines().filter(|line| drop.is_empty() || !line.starts_with(drop));
-        let kept = kept.map(|line| format!("{line}\n")).collect::<String>();
+        let kept = kept.collect::<Vec<_>>().join("\n");
         fs::write(repo.join(".git-port.toml"), &kept).unwrap();
         let listed = env.ok(&repo, "range list");
         assert!(document == "README.md" || listed.contains("project shop"), "{document}: {listed}");

@@ -59,8 +59,8 @@ fn every_command_has_a_manual_page_that_groff_reads_without_a_word() {
     let folder = env.root().join("man");
     env.ok(&env.root(), "man --dir man");
     for command in commands(&env) {
-        let page = folder
-            .join(format!("git-port{}.1", command.iter().map(|name| format!("-{name}")).collect::<String>()));
+        let name = std::iter::once("git-port").chain(command.iter().map(String::as_str));
+        let page = folder.join(format!("{}.1", name.collect::<Vec<_>>().join("-")));
         let text = fs::read_to_string(&page).unwrap();
         for section in [".SH NAME", ".SH SYNOPSIS", ".SH OPTIONS", ".SH \"SEE ALSO\""] {
             assert!(text.contains(section), "{section} in {}:\n{text}", page.display());
