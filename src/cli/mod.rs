@@ -65,6 +65,7 @@ struct Cli {
 
 /// What holds for every command.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Run as if started in <path>
     #[arg(short = 'C', value_name = "path", global = true, action = clap::ArgAction::Append)]

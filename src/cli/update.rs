@@ -11,8 +11,12 @@ use crate::registry::{Port, Protocol, ServiceName};
 ///
 /// An empty text removes what was noted.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    git port update 8001 --description \"the shop's front end\"\n  \
+    git port update 8001 --pin         no cleanup releases it")]
 pub(super) struct Args {
     /// The port
+    #[arg(value_name = "port")]
     port: Port,
     /// What it is for
     #[arg(long, value_name = "text")]

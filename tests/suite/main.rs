@@ -19,13 +19,17 @@ mod config;
 mod dev_servers;
 #[cfg(unix)]
 mod differential;
+mod docs;
 mod env;
 #[cfg(unix)]
 mod env_formats;
 mod get;
+mod help;
 mod history;
 mod hooks;
 mod init;
+#[cfg(unix)]
+mod install;
 mod list;
 #[cfg(target_os = "linux")]
 mod listeners;
