@@ -9,6 +9,7 @@
 //! The file may be replaced under a process that has it open, as a restored backup does; what is then
 //! written goes into a ghost. So the file's identity is compared before every write.
 
+mod columns;
 mod rows;
 
 use std::fs;

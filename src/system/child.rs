@@ -1,10 +1,11 @@
 //! A program in the foreground that stands in for this process: its terminal, its signals, its status.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::process::{Child, ExitStatus};
 
 use super::SystemError;
+use super::command::Command;
 
 /// A program that runs in this process's place.
 pub struct Foreground {
@@ -18,14 +19,11 @@ impl Foreground {
     pub fn start(command: &[OsString], variables: &[(String, String)]) -> Result<Self, SystemError> {
         let (program, arguments) = command
             .split_first()
-            .map_or((OsString::new(), &[][..]), |(program, arguments)| (program.clone(), arguments));
-        #[expect(clippy::disallowed_methods, reason = "system starts programs")]
-        let mut inner = std::process::Command::new(&program);
-        inner.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
-        let child = inner.spawn().map_err(|source| SystemError::Program {
-            program: program.to_string_lossy().into_owned(),
-            source,
-        })?;
+            .map_or((OsStr::new(""), &[][..]), |(program, arguments)| (program.as_os_str(), arguments));
+        let command = variables
+            .iter()
+            .fold(Command::new(program).args(arguments), |command, (name, value)| command.env(name, value));
+        let child = command.inherit_stdin().spawn()?;
         Ok(Self { child })
     }
 

@@ -79,7 +79,8 @@ fn in_use_by_somebody_who_never_asked() {
     let port = env.port(0).to_string();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, env.port(0))).unwrap();
     let run = env.git_port(&env.root(), ["check", &port]).exits_with(1);
-    assert!(run.stdout.contains("not allocated"), "{run:?}");
+    assert!(run.stdout.contains(&format!("(pid {})", std::process::id())), "{run:?}");
+    assert!(!run.stdout.contains("Project:"), "nobody asked for it: {run:?}");
     let view = |answer: &Value| [answer["ports"][0]["free"].clone(), answer["ports"][0]["in_use"].clone()];
     assert_eq!(view(&env.json(&env.root(), &format!("check {port}"))), [json!(false), json!(true)]);
     drop(listener);

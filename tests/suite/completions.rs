@@ -42,9 +42,9 @@ fn what_is_refused() {
         &env,
         &env.root(),
         &[
-            (&["completions"], 129, "usage", "<SHELL>"),
+            (&["completions"], 129, "usage", "<shell>"),
             (&["completions", "tcsh"], 129, "usage", "'tcsh'"),
-            (&["completions", ""], 129, "usage", "SHELL"),
+            (&["completions", ""], 129, "usage", "shell"),
             (&["completions", "b\u{1b}"], 129, "usage", "'b\u{1b}'"),
             (&["completions", "bash", "zsh"], 129, "usage", "'zsh'"),
         ],

@@ -55,6 +55,7 @@ const WITHOUT_OPERATION: &[(&str, &str)] = &[
     ("completions", "about the program itself, not about ports"),
     ("get", "the operation is in ops/env.rs: one variable of the worktree's"),
     ("man", "about the program itself, not about ports"),
+    ("open", "the operation is in ops/env.rs: where a browser finds a service"),
     ("passthrough", "no command: it sets git's own arguments aside"),
     ("reserve", "the operation is in ops/range.rs: reservations are ranges"),
     ("url", "the operation is in ops/env.rs: one variable of the worktree's"),

@@ -87,7 +87,7 @@ fn what_is_refused() {
         &env,
         &repo,
         &[
-            (&["update"], 129, "usage", "<PORT>"),
+            (&["update"], 129, "usage", "<port>"),
             (&["update", &web], 129, "usage", "nothing is named to change"),
             (&["update", "web", "--pin"], 129, "usage", "'web'"),
             (&["update", "0", "--pin"], 129, "usage", "'0'"),

@@ -86,7 +86,9 @@ pub fn pass_through(
         if verb == Verb::Add {
             let stands = || repo.as_ref().is_some_and(|repo| !made(repo, &before).is_empty());
             let (repo, stdout_on_stderr) = (repo.as_ref(), on_stderr);
-            Add { repo, arguments: words, stdout_on_stderr, keep_words: false }.run(&stands)?.0
+            Add { repo, arguments: words, stdout_on_stderr, keep_words: false, leave_no_branch: false }
+                .run(&stands)?
+                .0
         } else {
             let command = git().args(words).inherit_stdin();
             exit_code(if on_stderr { command.status_on_stderr()? } else { command.status()? })
@@ -166,7 +168,8 @@ pub fn look_around(ctx: &mut Context) {
     if !matches!(identity::find_repository_token(&repo.common_dir), Ok(Some(_))) {
         return;
     }
-    let _ = reconcile(ctx, &repo);
+    let Ok(settings) = ctx.settings(Some(&repo), repo.worktree.as_deref()) else { return };
+    let _ = reconcile_as(ctx, &repo, settings.cleanup.auto);
     for worktree in newcomers(&repo).unwrap_or_default() {
         if let Ok(standing) = Standing::of(ctx, repo.clone(), worktree) {
             let _ = allocate::allocate_in(ctx, &standing, AllocateRequest::default());
@@ -186,6 +189,11 @@ pub struct Reconciled {
 /// Brings what the registry knows of a repository's worktrees up to date: where they are, and which of
 /// them git has removed. Reads administrative directories, starts no program.
 pub fn reconcile(ctx: &mut Context, repo: &Repo) -> Result<Reconciled> {
+    reconcile_as(ctx, repo, true)
+}
+
+/// As [`reconcile`]; whether anything is released is the caller's word.
+fn reconcile_as(ctx: &mut Context, repo: &Repo, releases: bool) -> Result<Reconciled> {
     let mut reconciled = Reconciled::default();
     if identity::find_repository_token(&repo.common_dir)?.is_none() {
         return Ok(reconciled);
@@ -197,7 +205,7 @@ pub fn reconcile(ctx: &mut Context, repo: &Repo) -> Result<Reconciled> {
     for record in recorded.into_iter().filter(|record| record.repository == repository) {
         match judge(observe::observe(&moved_with(repo, &record))) {
             Verdict::Live => reconciled.warnings.extend(follow_move(ctx, repo, record)?),
-            Verdict::Removed => {
+            Verdict::Removed if releases => {
                 let released = release::release_worktree(ctx, &record.token, "its worktree was removed")?;
                 reconciled.released.extend(released);
             }
