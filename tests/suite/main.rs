@@ -9,13 +9,19 @@
 )]
 
 #[cfg(unix)]
+mod concurrency;
+#[cfg(unix)]
 mod dev_servers;
 #[cfg(unix)]
 mod differential;
 #[cfg(unix)]
 mod env_formats;
 mod hooks;
+#[cfg(unix)]
+mod registry_faults;
 mod smoke;
+#[cfg(unix)]
+mod store_contract;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
 mod tidy;
