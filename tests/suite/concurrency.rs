@@ -138,8 +138,8 @@ fn allocate(service: &str) -> String {
 
 /// `count` processes ask for a service each; returns the ports they were told.
 #[track_caller]
-fn each_gets_its_own(crowd: &mut Crowd, count: usize) {
-    let runs = crowd.run_at_once((0..count).map(|index| allocate(&format!("s{index}"))));
+fn each_gets_its_own(crowd: &mut Crowd, count: usize, script: fn(&str) -> String) {
+    let runs = crowd.run_at_once((0..count).map(|index| script(&format!("s{index}"))));
     let told: BTreeSet<u64> = runs.iter().map(|run| number(&printed(run))).collect();
     assert_eq!(told.len(), count, "two were told the same port");
     let listed: BTreeSet<u64> = crowd.live().iter().map(number).collect();
@@ -152,14 +152,14 @@ fn two_hundred_services_at_once_get_two_hundred_ports() {
     let mut crowd = Crowd::with_ports(200);
     crowd.ok("allocate first --project q");
     crowd.ok("release first --project q");
-    each_gets_its_own(&mut crowd, 200);
+    each_gets_its_own(&mut crowd, 200, allocate);
 }
 
 #[test]
 fn two_hundred_at_once_may_be_the_first_to_open_the_registry() {
     let mut crowd = Crowd::with_ports(200);
     assert!(!crowd.env.registry().exists());
-    each_gets_its_own(&mut crowd, 200);
+    each_gets_its_own(&mut crowd, 200, allocate);
 }
 
 #[test]
@@ -263,10 +263,18 @@ fn long_killing_three_hundred_loses_nothing_that_was_acknowledged() {
     }
 }
 
+/// In a build without optimisation, or on a busy machine, the last of a thousand wait longer than a
+/// writer is ready to; they are told to try again, and do.
 #[test]
 fn long_a_thousand_services_at_once_get_a_thousand_ports() {
     if is_long() {
-        each_gets_its_own(&mut Crowd::with_ports(1_000), 1_000);
+        let retried = |service: &str| {
+            format!(
+                "until answer=$(\"$0\" --json allocate {service} --project p); do \
+                 [ $? = 6 ] || break; done; echo \"$answer\""
+            )
+        };
+        each_gets_its_own(&mut Crowd::with_ports(1_000), 1_000, retried);
     }
 }
 
