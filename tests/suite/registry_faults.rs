@@ -239,7 +239,8 @@ fn everything_is_private_whatever_the_umask() {
     for umask in ["022", "000"] {
         let env = TestEnv::new();
         let script = format!("umask {umask}; exec \"$0\" allocate web --project p");
-        Run::of(env.command("sh", &env.root()).args(["-c", &script, GIT_PORT]).output().unwrap()).success();
+        let made = env.command("sh", &env.root()).args(["-c", &script, GIT_PORT]).status().unwrap();
+        assert!(made.success());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         let registry = env.registry();
         assert_eq!(mode(registry.parent().unwrap()), 0o700, "umask {umask}");

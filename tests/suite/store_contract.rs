@@ -1,5 +1,6 @@
 //! What every store promises, each clause once, for each backend there is.
 
+mod runs;
 mod samples;
 
 use std::time::Duration;
@@ -11,7 +12,13 @@ use git_port::registry::{
 use git_port::store::sqlite::SqliteStore;
 use git_port::store::{Filter, PortRecord, Rows, Store, StoreError, Transaction, read, write};
 
-use samples::{Failure, event, full, odd_path, plain, port, range, released, time, token, worktree};
+use runs::{
+    a_run_comes_back_as_it_was_stored_and_is_replaced, looks_come_newest_first_and_only_the_last_are_kept,
+    what_hangs_on_an_allocation_goes_with_it,
+};
+use samples::{
+    Failure, event, full, odd_path, plain, port, ports_of, range, refused, released, time, token, worktree,
+};
 
 /// One registry, which any number of stores may be opened on.
 trait Lab {
@@ -64,6 +71,9 @@ macro_rules! store_contract {
             events_come_newest_first_and_no_more_than_asked_for
             an_event_comes_back_as_it_was_stored
             notes_and_names_of_machines_are_replaced
+            a_run_comes_back_as_it_was_stored_and_is_replaced
+            looks_come_newest_first_and_only_the_last_are_kept
+            what_hangs_on_an_allocation_goes_with_it
             a_question_makes_no_registry
         );
     };
@@ -105,15 +115,6 @@ fn insert(lab: &dyn Lab, allocations: &[Allocation]) -> Result<Vec<Allocation>, 
 
 fn everything(lab: &dyn Lab) -> Vec<Allocation> {
     ask(lab, |rows| rows.allocations(&Filter::default()))
-}
-
-fn ports_of(allocations: &[Allocation]) -> Vec<u16> {
-    allocations.iter().map(|allocation| allocation.port.number()).collect()
-}
-
-#[track_caller]
-fn refused<T: std::fmt::Debug>(result: Result<T, StoreError>) {
-    assert!(matches!(result, Err(StoreError::Constraint { .. })), "{result:?}");
 }
 
 fn an_allocation_comes_back_as_it_was_stored(lab: &dyn Lab) {

@@ -132,3 +132,12 @@ pub(super) fn event(number: Option<u16>, reason: &str) -> Event {
         reason: reason.to_owned(),
     }
 }
+
+pub(super) fn ports_of(allocations: &[Allocation]) -> Vec<u16> {
+    allocations.iter().map(|allocation| allocation.port.number()).collect()
+}
+
+#[track_caller]
+pub(super) fn refused<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+    assert!(matches!(result, Err(StoreError::Constraint { .. })), "{result:?}");
+}
