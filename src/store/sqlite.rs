@@ -82,9 +82,9 @@ impl SqliteStore {
         if !self.exists()? {
             return self.open_empty();
         }
+        // SQLite opens a file that may not be written for reading, but WAL wants to write beside it.
         let attempts = [
             (self.path.clone(), OpenFlags::SQLITE_OPEN_READ_WRITE),
-            (self.path.clone(), OpenFlags::SQLITE_OPEN_READ_ONLY),
             (immutable(&self.path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI),
         ];
         let mut first_failure = None;

@@ -16,6 +16,9 @@ use serde_json::Value;
 
 use crate::support::{GIT_PORT, Run, TestEnv};
 
+/// Does something to the registry's file.
+type Harm = Box<dyn Fn(&Path)>;
+
 /// A home with a registry that holds one allocation, of `web`.
 fn with_registry() -> TestEnv {
     let env = TestEnv::new();
@@ -122,7 +125,7 @@ fn a_damaged_registry_is_named_and_left_as_it_is() {
             fs::write(path, bytes).unwrap();
         }
     };
-    let cases: [(&str, Box<dyn Fn(&Path)>); 8] = [
+    let cases: [(&str, Harm); 8] = [
         ("header overwritten", Box::new(overwritten(0, 100))),
         ("all but the header overwritten", Box::new(overwritten(100, usize::MAX))),
         ("not a database", Box::new(|path| fs::write(path, "this is a note of mine\n").unwrap())),
@@ -190,10 +193,10 @@ fn a_database_without_tables_is_a_registry_yet_to_be_filled() {
 
 #[test]
 fn what_is_no_file_is_no_registry() {
-    let makers: [(&str, fn(&Path)); 3] = [
-        ("a folder", |path| fs::create_dir(path).unwrap()),
-        ("a link to itself", |path| symlink(path, path).unwrap()),
-        ("a link to nothing", |path| symlink("nothing", path).unwrap()),
+    let makers: [(&str, Harm); 3] = [
+        ("a folder", Box::new(|path| fs::create_dir(path).unwrap())),
+        ("a link to itself", Box::new(|path| symlink(path, path).unwrap())),
+        ("a link to nothing", Box::new(|path| symlink("nothing", path).unwrap())),
     ];
     for (name, make) in makers {
         let env = TestEnv::new();
@@ -349,4 +352,22 @@ fn waiting_for_the_registry_ends() {
     assert!(matches!(refused, Err(StoreError::Busy { .. })), "{refused:?}");
     let seen = read(&mut store(&path), |rows| rows.note("test")).unwrap();
     assert_eq!(seen.as_deref(), Some("old"), "reading waits for nobody");
+}
+
+/// What is read must still be true when the row goes in, so nothing is read before writing is allowed.
+#[test]
+fn nothing_is_read_for_writing_while_another_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("registry.db");
+    note(&mut store(&path), "old").unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut ran = false;
+    let refused: Result<(), StoreError> =
+        write(&mut SqliteStore::new(&path, Duration::from_millis(20)), |_| {
+            ran = true;
+            Ok(())
+        });
+    assert!(matches!(refused, Err(StoreError::Busy { .. })), "{refused:?}");
+    assert!(!ran);
 }

@@ -30,8 +30,11 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Runs the program with these words.
+type Runner<'a> = Box<dyn Fn(&str) -> Run + 'a>;
+
 /// The program, run by somebody whom permissions bind: root is let in everywhere.
-fn unprivileged(env: &TestEnv) -> Option<Box<dyn Fn(&str) -> Run + '_>> {
+fn unprivileged(env: &TestEnv) -> Option<Runner<'_>> {
     let words = |words: &str| words.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     if !is_root() {
         return Some(Box::new(move |args| {
@@ -63,7 +66,9 @@ fn hand_over(path: &Path) {
     }
     chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| hand_over(&entry.unwrap().path()));
+        for entry in fs::read_dir(path).unwrap() {
+            hand_over(&entry.unwrap().path());
+        }
     }
 }
 
@@ -109,7 +114,9 @@ fn a_folder_that_may_not_be_written_is_still_read() {
         let names = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         assert_eq!(fs::metadata(beside(&env.registry(), "-wal")).is_ok_and(|log| log.len() > 0), !folded);
         // Whoever owns them (root, where the tests run as root), they are for reading.
-        names().for_each(|path| set_mode(&path, 0o444));
+        for path in names() {
+            set_mode(&path, 0o444);
+        }
         set_mode(&folder, 0o555);
         set_mode(folder.parent().unwrap(), 0o755);
         set_mode(folder.parent().unwrap().parent().unwrap(), 0o755);
