@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use git_port::store::sqlite::SqliteStore;
 use git_port::store::{Store, StoreError, read, write};
+use git_port::system::lock::Lock;
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -310,6 +311,12 @@ fn a_registry_deleted_under_an_open_store_is_made_anew() {
     assert_eq!(read(&mut store(&path), |rows| rows.note("test")).unwrap().as_deref(), Some("new"));
 }
 
+/// Takes the registry's lock. It may have to be waited for: a program that another test is starting has
+/// it too, from fork(2) to execve(2).
+fn lock(path: &Path) -> Lock {
+    Lock::acquire(&beside(path, ".lock"), Duration::from_secs(10)).unwrap()
+}
+
 /// Returns when some thread waits for this lock.
 #[cfg(target_os = "linux")]
 fn wait_until_somebody_waits_for(lock: &Path) {
@@ -328,7 +335,7 @@ fn a_registry_deleted_while_somebody_waits_for_the_lock_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("registry.db");
     note(&mut store(&path), "old").unwrap();
-    let lock = git_port::system::lock::Lock::acquire(&beside(&path, ".lock"), Duration::ZERO).unwrap();
+    let lock = lock(&path);
     let waiting = std::thread::spawn({
         let path = path.clone();
         move || note(&mut store(&path), "new")
@@ -347,7 +354,7 @@ fn waiting_for_the_registry_ends() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("registry.db");
     note(&mut store(&path), "old").unwrap();
-    let _lock = git_port::system::lock::Lock::acquire(&beside(&path, ".lock"), Duration::ZERO).unwrap();
+    let _lock = lock(&path);
     let refused = note(&mut SqliteStore::new(&path, Duration::from_millis(20)), "new");
     assert!(matches!(refused, Err(StoreError::Busy { .. })), "{refused:?}");
     let seen = read(&mut store(&path), |rows| rows.note("test")).unwrap();
