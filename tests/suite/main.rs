@@ -14,6 +14,8 @@ mod audit;
 mod check;
 mod cleanup;
 mod completions;
+#[cfg(unix)]
+mod concurrency;
 mod config;
 #[cfg(unix)]
 mod dev_servers;
@@ -36,11 +38,15 @@ mod listeners;
 #[cfg(unix)]
 mod plain_git;
 mod range;
+#[cfg(unix)]
+mod registry_faults;
 mod release;
 mod reserve;
 mod seeds;
 mod smoke;
 mod stats;
+#[cfg(unix)]
+mod store_contract;
 mod streams;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
