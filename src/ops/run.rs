@@ -279,10 +279,10 @@ impl Lookout {
     fn listens(&self, tell: &mut impl FnMut(Noted)) {
         let url = self.target.url();
         tell(Noted::Listening(self.target.port, url.clone()));
-        if let Some(url) = url.filter(|_| self.open) {
-            if let Err(error) = browser::open(&url) {
-                tell(Noted::Trouble(format!("cannot open {url}: {error}")));
-            }
+        if let Some(url) = url.filter(|_| self.open)
+            && let Err(error) = browser::open(&url)
+        {
+            tell(Noted::Trouble(format!("cannot open {url}: {error}")));
         }
     }
 }

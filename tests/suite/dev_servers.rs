@@ -81,7 +81,7 @@ fn fetch(url: &str) -> String {
         });
         match answer {
             Ok(text) if !text.is_empty() => return text,
-            _ if started.elapsed() > Duration::from_secs(60) => panic!("nothing answers at {url}"),
+            _ if started.elapsed() > Duration::from_mins(1) => panic!("nothing answers at {url}"),
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
     }

@@ -107,9 +107,12 @@ fn a_service_outside_git_is_active_whoever_serves_it() {
     assert_eq!(only(&env.json(&repo, "list"))["state"], "active");
 }
 
+/// What makes a socket listen.
+type Listen = Box<dyn FnOnce() -> Socket>;
+
 /// Every way of listening there is, on this port.
-fn listen(port: u16) -> Vec<(&'static str, Box<dyn FnOnce() -> Socket>)> {
-    let bind = move |address: &'static str| -> Box<dyn FnOnce() -> Socket> {
+fn listen(port: u16) -> Vec<(&'static str, Listen)> {
+    let bind = move |address: &'static str| -> Listen {
         Box::new(move || TcpListener::bind(address.replace('*', &port.to_string())).unwrap().into())
     };
     let v6_only = move || {
