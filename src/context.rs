@@ -1,5 +1,6 @@
 //! Everything an operation needs from outside, opened on first use.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub struct Context {
     /// `--registry`, which wins over the configuration.
     registry: Option<String>,
     patience: Duration,
+    repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
 }
 
@@ -58,7 +60,17 @@ impl Context {
         let user = ["USER", "LOGNAME", "USERNAME"]
             .iter()
             .find_map(|name| environment.os(name).map(|user| user.to_string_lossy().into_owned()));
-        Ok(Self { environment, clock, host, dirs, user, registry, patience: PATIENCE, store: None })
+        Ok(Self {
+            environment,
+            clock,
+            host,
+            dirs,
+            user,
+            registry,
+            patience: PATIENCE,
+            repo: OnceCell::new(),
+            store: None,
+        })
     }
 
     /// Waits for locks no longer than this.
@@ -68,8 +80,12 @@ impl Context {
 
     /// Returns the repository one stands in.
     pub fn repo(&self) -> Result<Repo> {
+        if let Some(repo) = self.repo.get() {
+            return Ok(repo.clone());
+        }
         let redirected = REDIRECTIONS.iter().any(|name| self.environment.os(name).is_some());
-        Ok(Repo::discover(redirected)?)
+        let repo = Repo::discover(redirected)?;
+        Ok(self.repo.get_or_init(|| repo).clone())
     }
 
     /// Returns the repository one stands in; none outside of one. A repository that git refuses to use,

@@ -26,6 +26,7 @@ mod env;
 #[cfg(unix)]
 mod env_formats;
 mod get;
+mod health;
 mod help;
 mod history;
 mod hooks;
