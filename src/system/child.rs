@@ -9,6 +9,7 @@ use super::SystemError;
 /// A program that runs in this process's place.
 pub struct Foreground {
     child: Child,
+    _forwarding: forward::Forwarding,
 }
 
 impl Foreground {
@@ -26,7 +27,10 @@ impl Foreground {
             program: program.to_string_lossy().into_owned(),
             source,
         })?;
-        Ok(Self { child })
+        // From the start: what is to end us while we still note that it runs must not leave it behind.
+        // Not before it, or the child would lose the signals that it is to ignore, as under nohup.
+        let forwarding = forward::to(child.id());
+        Ok(Self { child, _forwarding: forwarding })
     }
 
     /// Returns the program's process number.
@@ -34,9 +38,8 @@ impl Foreground {
         self.child.id()
     }
 
-    /// Waits for its end, passing on the signals that this process gets.
+    /// Waits for its end. The signals that this process gets are passed on from its start.
     pub fn wait(mut self) -> io::Result<ExitStatus> {
-        let _forwarding = forward::to(self.child.id());
         self.child.wait()
     }
 }
@@ -48,7 +51,10 @@ mod forward {
 
     use rustix::process::{Pid, Signal, kill_process};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-    use signal_hook::iterator::{Handle, Signals};
+    use signal_hook::iterator::exfiltrator::WithOrigin;
+    use signal_hook::iterator::exfiltrator::origin::Origin;
+    use signal_hook::iterator::{Handle, SignalsInfo};
+    use signal_hook::low_level::siginfo::Cause;
 
     /// Ends the forwarding when it is dropped.
     pub(super) struct Forwarding(Option<Handle>);
@@ -65,14 +71,14 @@ mod forward {
     /// must not get it twice: a second Ctrl-C makes many servers skip their clean end.
     pub(super) fn to(pid: u32) -> Forwarding {
         let child = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let typed = std::io::stdin().is_terminal();
-        let signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2]);
+        let terminal = std::io::stdin().is_terminal();
+        let signals = SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2]);
         let (Some(child), Ok(mut signals)) = (child, signals) else { return Forwarding(None) };
         let handle = signals.handle();
         thread::spawn(move || {
-            for number in signals.forever() {
-                let signal = match number {
-                    SIGINT | SIGQUIT if typed => continue,
+            for origin in &mut signals.forever() {
+                let signal = match origin.signal {
+                    SIGINT | SIGQUIT if is_typed(&origin, terminal) => continue,
                     SIGINT => Signal::INT,
                     SIGQUIT => Signal::QUIT,
                     SIGHUP => Signal::HUP,
@@ -84,6 +90,16 @@ mod forward {
             }
         });
         Forwarding(Some(handle))
+    }
+
+    /// Says whether a signal comes from the terminal, and not from a process that sent it to us alone.
+    fn is_typed(origin: &Origin, terminal: bool) -> bool {
+        match origin.cause {
+            Cause::Kernel => true,
+            // Some systems do not tell the cause, but fill in who sent it.
+            Cause::Unknown => terminal && origin.process.is_none(),
+            _ => false,
+        }
     }
 }
 

@@ -21,6 +21,8 @@ mod hooks;
 mod listeners;
 #[cfg(unix)]
 mod plain_git;
+#[cfg(target_os = "linux")]
+mod run;
 mod smoke;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
