@@ -86,6 +86,39 @@ fn signals_reach_the_program() {
 }
 
 #[test]
+fn what_a_program_leaves_behind_when_it_is_told_to_end_is_told_too() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    // As npm and its shell do: the one that is told ends, and does not tell.
+    let line = "sh -c 'trap \"echo got; exit\" TERM; echo ready; while :; do sleep 0.05; done'; true";
+    let mut run = Running::start(&env, &repo, ["--", "sh", "-c", line]);
+    run.says("ready");
+    run.signal(Signal::TERM);
+    assert_eq!(run.status(), 143);
+    wait_for("the rest to end", || (!run.has_left_something()).then_some(()));
+    assert_eq!(run.log().matches("got").count(), 1, "{}", run.log());
+    // What goes its own way is left alone, and so is what is left when nobody told the program to end.
+    for line in ["setsid sleep 100 & echo pid $!; exec sleep 100", "sleep 100 & echo pid $!"] {
+        let mut run = Running::start(&env, &repo, ["--", "sh", "-c", line]);
+        let pid = wait_for("its number", || {
+            let log = run.log();
+            log.strip_prefix("pid ")?.strip_suffix('\n')?.parse::<u32>().ok()
+        });
+        if line.starts_with("setsid") {
+            wait_for("a group of its own", || {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap());
+                (rustix::process::getpgid(pid).ok() == pid).then_some(())
+            });
+            run.signal(Signal::TERM);
+        }
+        let _ = run.status();
+        let alive = killed::alive(pid);
+        send(pid, Signal::KILL);
+        assert!(alive, "{line}");
+    }
+}
+
+#[test]
 fn a_program_that_ignores_a_signal_goes_on() {
     let env = TestEnv::new();
     let repo = env.repo("shop");

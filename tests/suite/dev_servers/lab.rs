@@ -133,7 +133,6 @@ pub enum Packages {
 /// A repository made of a fixture, with a worktree `one` and a worktree `two`.
 pub struct App {
     pub env: TestEnv,
-    pub top: PathBuf,
     pub trees: [PathBuf; 2],
 }
 
@@ -165,7 +164,7 @@ impl App {
         let trees = ["one", "two"].map(|branch| {
             PathBuf::from(env.ok(&top, &format!("worktree create {branch} --print-path")).trim())
         });
-        Self { env, top, trees }
+        Self { env, trees }
     }
 
     /// Makes it with the packages of npm in each worktree.

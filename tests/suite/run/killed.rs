@@ -56,7 +56,7 @@ fn server(env: &TestEnv, dir: &Path, words: &[&str]) -> (Running, u32) {
     (run, pid)
 }
 
-fn alive(pid: u32) -> bool {
+pub(super) fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
 }
