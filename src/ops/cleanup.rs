@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::copies;
+use super::{copies, run};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::Result;
@@ -55,6 +55,7 @@ pub fn cleanup(ctx: &mut Context, request: &CleanupRequest) -> Result<CleanedUp>
     if request.dry_run {
         return Ok(CleanedUp { dry_run: true, plan, warnings: Vec::new() });
     }
+    run::settle(ctx)?;
     let warnings = follow(ctx, &plan, &verdicts, &worktrees)?;
     Ok(CleanedUp { dry_run: false, plan, warnings })
 }
@@ -79,6 +80,7 @@ pub(super) fn automatic(ctx: &mut Context, settings: &Settings) {
 }
 
 fn automatically(ctx: &mut Context, settings: &Settings, now: Timestamp) -> Result<()> {
+    run::settle(ctx)?;
     let worktrees = worktrees(ctx)?;
     let judged = |(record, verdict): &(WorktreeRecord, Verdict)| {
         let ripe = record.missing_since.is_some_and(|since| now.duration_since(since) >= GRACE);

@@ -43,6 +43,8 @@ mod range;
 mod registry_faults;
 mod release;
 mod reserve;
+#[cfg(target_os = "linux")]
+mod run;
 mod seeds;
 mod smoke;
 mod stats;

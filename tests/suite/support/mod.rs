@@ -1,5 +1,7 @@
 //! What every test of the program stands on: a home of its own, a git of its own, ports of its own.
 
+#[cfg(unix)]
+pub mod running;
 pub mod server;
 pub mod shape;
 
