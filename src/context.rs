@@ -40,6 +40,7 @@ pub struct Context {
     registry: Option<String>,
     patience: Duration,
     store: Option<Box<dyn Store>>,
+    notes: Vec<String>,
 }
 
 impl Context {
@@ -58,12 +59,34 @@ impl Context {
         let user = ["USER", "LOGNAME", "USERNAME"]
             .iter()
             .find_map(|name| environment.os(name).map(|user| user.to_string_lossy().into_owned()));
-        Ok(Self { environment, clock, host, dirs, user, registry, patience: PATIENCE, store: None })
+        Ok(Self {
+            environment,
+            clock,
+            host,
+            dirs,
+            user,
+            registry,
+            patience: PATIENCE,
+            store: None,
+            notes: Vec::new(),
+        })
     }
 
     /// Waits for locks no longer than this.
     pub fn limit_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Notes what the user should know, whatever the command answers; once.
+    pub fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Returns what was noted.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Returns the repository one stands in.

@@ -19,11 +19,15 @@ mod env_formats;
 mod hooks;
 #[cfg(target_os = "linux")]
 mod listeners;
+#[cfg(target_os = "linux")]
+mod liveness;
 #[cfg(unix)]
 mod plain_git;
 mod smoke;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
 mod tidy;
+#[cfg(target_os = "linux")]
+mod watch;
 #[cfg(unix)]
 mod worktree;

@@ -1,6 +1,8 @@
 //! What every test of the program stands on: a home of its own, a git of its own, ports of its own.
 
 pub mod server;
+#[cfg(target_os = "linux")]
+pub mod watcher;
 
 use std::ffi::OsStr;
 use std::fs;
