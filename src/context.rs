@@ -42,6 +42,7 @@ pub struct Context {
     patience: Duration,
     repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
+    notes: Vec<String>,
 }
 
 impl Context {
@@ -70,12 +71,25 @@ impl Context {
             patience: PATIENCE,
             repo: OnceCell::new(),
             store: None,
+            notes: Vec::new(),
         })
     }
 
     /// Waits for locks no longer than this.
     pub fn limit_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Notes what the user should know, whatever the command answers; once.
+    pub fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Returns what was noted.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Returns the repository one stands in.

@@ -153,7 +153,11 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         Err(error) => return usage(error, &args, &environment),
     };
     let out = Output::new(&environment, global.color.into(), global.json, global.quiet, global.verbose);
-    let answered = enter(&global, environment).and_then(|mut ctx| dispatch(command, rest, &mut ctx, &out));
+    let answered = enter(&global, environment).and_then(|mut ctx| {
+        let answered = dispatch(command, rest, &mut ctx, &out);
+        out.warnings(&ctx.take_notes());
+        answered
+    });
     let status = answered.unwrap_or_else(|error| {
         out.error(&error);
         error.exit_status()
@@ -187,7 +191,7 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
 
 impl Command {
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
-    /// what git itself is waiting for, answers from what is known.
+    /// what git itself is waiting for, answers from what is known. A cleanup looks by itself.
     fn looks_around(&self) -> bool {
         matches!(
             self,
@@ -198,7 +202,6 @@ impl Command {
                 | Self::Stats(_)
                 | Self::Summary(_)
                 | Self::Update(_)
-                | Self::Cleanup(_)
                 | Self::Health(_)
         )
     }

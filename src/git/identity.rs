@@ -50,6 +50,12 @@ pub fn token(worktree: &Worktree) -> Result<Token, GitError> {
     ensure(&token_file(worktree), &[])
 }
 
+/// Gives a worktree the token it had before its file was lost. Returns the one it has now: another
+/// process may have been first.
+pub fn restore_token(worktree: &Worktree, token: &Token) -> Result<Token, GitError> {
+    create(&token_file(worktree), token, &[])
+}
+
 /// Returns a repository's token, giving it one if need be.
 ///
 /// A copy of a repository brings the original's token along. The token's file names the directory it was
@@ -115,12 +121,15 @@ fn ensure(file: &Path, home: &[u8]) -> Result<Token, GitError> {
     if let Some(token) = load_token(file)? {
         return Ok(token);
     }
+    create(file, &Token::from_random(random_bytes()?), home)
+}
+
+fn create(file: &Path, token: &Token, home: &[u8]) -> Result<Token, GitError> {
     if let Some(folder) = file.parent().filter(|folder| folder.ends_with(FOLDER)) {
         files::create_private_dir(folder)?;
     }
-    let token = Token::from_random(random_bytes()?);
-    if files::create(file, &contents(&token, home), Access::Public)? {
-        return Ok(token);
+    if files::create(file, &contents(token, home), Access::Public)? {
+        return Ok(token.clone());
     }
     // Another process was first; its token counts.
     load_token(file)?

@@ -12,8 +12,16 @@ pub fn observe(record: &WorktreeRecord) -> Observation {
     let repository = repository(record);
     let (admin, admin_dir) = admin(record, repository);
     let moved = admin_dir.as_deref().and_then(|admin_dir| worktree::recorded_path(admin_dir).ok().flatten());
-    let path = moved.unwrap_or_else(|| record.path.clone());
-    Observation { tree: tree(&path, record, admin_dir.as_deref()), admin, repository, main: record.main }
+    let mut seen = tree(moved.as_deref().unwrap_or(&record.path), record, admin_dir.as_deref());
+    // git's own note of the place may be torn, or out of date after a move by hand: it stands where it
+    // stands.
+    if seen != Tree::Ours
+        && moved.is_some_and(|moved| moved != record.path)
+        && tree(&record.path, record, admin_dir.as_deref()) == Tree::Ours
+    {
+        seen = Tree::Ours;
+    }
+    Observation { tree: seen, admin, repository, main: record.main }
 }
 
 fn repository(record: &WorktreeRecord) -> Repository {
@@ -51,13 +59,7 @@ fn admin(record: &WorktreeRecord, repository: Repository) -> (Admin, Option<Path
 
 /// Looks where the administrative directory was last seen first; a repository may have hundreds.
 fn find_admin_dir(record: &WorktreeRecord, token: &Token) -> Result<Option<PathBuf>, GitError> {
-    let linked = worktree::Worktree {
-        admin_dir: record.admin_dir.clone(),
-        path: record.path.clone(),
-        main: false,
-        locked: false,
-    };
-    if identity::find_token(&linked)?.as_ref() == Some(token) {
+    if identity::find_token(&recorded(record))?.as_ref() == Some(token) {
         return Ok(Some(record.admin_dir.clone()));
     }
     identity::find_admin_dir(&record.common_dir, token)
@@ -73,12 +75,27 @@ fn tree(path: &Path, record: &WorktreeRecord, admin_dir: Option<&Path>) -> Tree 
             Presence::Absent(nearest) => absence(&nearest, &record.place, Tree::NotOurs, Tree::Unreadable),
             Presence::Present if record.main => Tree::Ours,
             Presence::Present => match worktree::link_target(path) {
-                Some(target) if Some(target.as_path()) == admin_dir || target == record.admin_dir => {
-                    Tree::Ours
-                }
+                Some(target) if Some(target.as_path()) == admin_dir => Tree::Ours,
+                Some(target) if target == record.admin_dir && !has_new_owner(record) => Tree::Ours,
                 _ => Tree::NotOurs,
             },
         },
+    }
+}
+
+/// Says whether the administrative directory belongs to another worktree by now: git uses a name again as
+/// soon as it is free.
+fn has_new_owner(record: &WorktreeRecord) -> bool {
+    let found = identity::find_token(&recorded(record));
+    found.is_ok_and(|found| found.is_some_and(|token| token != record.token))
+}
+
+fn recorded(record: &WorktreeRecord) -> worktree::Worktree {
+    worktree::Worktree {
+        admin_dir: record.admin_dir.clone(),
+        path: record.path.clone(),
+        main: record.main,
+        locked: false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::GitError;
 use super::program::{git, git_in, git_of, read};
+use super::worktree::link_target;
 use crate::system::command::Command;
 use crate::system::files;
 
@@ -99,12 +100,20 @@ fn open_with_library(folder: &Path) -> Option<Result<Repo, GitError>> {
     }
 }
 
-/// libgit2 names a worktree also for one who stands inside `.git`; git does not.
+/// libgit2 names a worktree also for one who stands inside `.git`, and takes one that was moved by hand, or
+/// copied, to be where it was; git does not.
 fn stands_in(repository: &git2::Repository, folder: &Path) -> Option<PathBuf> {
     let top = files::canonical(repository.workdir()?);
     let here = files::canonical(folder);
-    let inside_git = here.starts_with(files::canonical(repository.path()));
-    (here.starts_with(&top) && !inside_git).then_some(top)
+    let git_dir = files::canonical(repository.path());
+    if here.starts_with(&git_dir) {
+        return None;
+    }
+    if here.starts_with(&top) {
+        return Some(top);
+    }
+    let leads_here = |top: &&Path| link_target(top).is_some_and(|target| target == git_dir);
+    here.ancestors().find(leads_here).map(Path::to_owned)
 }
 
 fn is_bare(common_dir: &Path) -> Option<bool> {

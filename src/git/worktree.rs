@@ -66,6 +66,20 @@ impl Worktree {
         read(asked).ok().map(|oid| String::from_utf8_lossy(&oid).trim_end().to_owned())
     }
 
+    /// Returns the top folder of the worktree that this folder is a mere copy of: the administrative
+    /// directory that its `.git` leads to belongs to one that still stands elsewhere.
+    pub fn original(&self) -> Option<PathBuf> {
+        if self.main {
+            return None;
+        }
+        let recorded = recorded_path(&self.admin_dir).ok().flatten()?;
+        let stands = recorded != self.path
+            && link_target(&recorded).is_some_and(|target| target == self.admin_dir)
+            // One folder may be mounted in two places.
+            && !files::is_same(&recorded, &self.path);
+        stands.then_some(recorded)
+    }
+
     /// Says whether the folder's `.git` leads back to this administrative directory. A copy of a
     /// repository carries the administrative directories of the original's worktrees along.
     pub fn is_connected(&self) -> bool {

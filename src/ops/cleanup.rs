@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{copies, run};
+use super::{copies, run, worktree};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::Result;
@@ -44,6 +44,11 @@ pub struct CleanedUp {
 
 /// Releases orphaned allocations and forgets old ones, or says which.
 pub fn cleanup(ctx: &mut Context, request: &CleanupRequest) -> Result<CleanedUp> {
+    if let Some(repo) = ctx.find_repo()? {
+        // One who stands in a repository that was moved must not be told that it is gone. Where that
+        // fails, less is known, and more is kept.
+        let _ = worktree::follow_moves(ctx, &repo);
+    }
     let settings = settings(ctx)?;
     let older_than = request.older_than.unwrap_or(settings.cleanup.older_than);
     let worktrees = worktrees(ctx)?;
@@ -57,6 +62,7 @@ pub fn cleanup(ctx: &mut Context, request: &CleanupRequest) -> Result<CleanedUp>
     }
     run::settle(ctx)?;
     let warnings = follow(ctx, &plan, &verdicts, &worktrees)?;
+    note_time(ctx)?;
     Ok(CleanedUp { dry_run: false, plan, warnings })
 }
 
@@ -88,16 +94,22 @@ fn automatically(ctx: &mut Context, settings: &Settings, now: Timestamp) -> Resu
     };
     let verdicts: HashMap<Token, Judged> = worktrees.iter().map(judged).collect();
     let plan = make_plan(ctx, &verdicts, settings.cleanup.older_than)?;
-    follow(ctx, &plan, &verdicts, &worktrees).map(|_| ())
+    follow(ctx, &plan, &verdicts, &worktrees)?;
+    note_time(ctx)
 }
 
-/// Releases what belongs to these worktrees, which have been gone for long enough. Returns what was
-/// released.
+fn note_time(ctx: &mut Context) -> Result<()> {
+    let now = ctx.clock.now().as_millisecond().to_string();
+    Ok(store::write(ctx.store()?, |tx| tx.put_note(LAST_CLEANUP, &now))?)
+}
+
+/// Releases what belongs to those of these worktrees that have been gone for long enough, as every other
+/// cleanup would. Returns what was released, as it is now, and what was kept.
 pub(super) fn release_gone(
     ctx: &mut Context,
     worktrees: &[(WorktreeRecord, Verdict)],
     ripe: &HashSet<Token>,
-) -> Result<Vec<Allocation>> {
+) -> Result<CleanupPlan> {
     let gone: Vec<(WorktreeRecord, Verdict)> =
         worktrees.iter().filter(|(record, _)| ripe.contains(&record.token)).cloned().collect();
     let judged = |(record, verdict): &(WorktreeRecord, Verdict)| {
@@ -107,7 +119,12 @@ pub(super) fn release_gone(
     let mut plan = make_plan(ctx, &verdicts, SignedDuration::MAX)?;
     plan.keep.retain(|kept| kept.allocation.worktree.as_ref().is_some_and(|token| ripe.contains(token)));
     follow(ctx, &plan, &verdicts, &gone)?;
-    Ok(plan.release)
+    let now = ctx.clock.now();
+    for allocation in &mut plan.release {
+        allocation.status = Status::Released;
+        allocation.released_at = Some(now);
+    }
+    Ok(plan)
 }
 
 fn settings(ctx: &mut Context) -> Result<Settings> {
@@ -169,7 +186,7 @@ fn follow(
                 tx.put_worktree(&WorktreeRecord { missing_since, ..record.clone() })?;
             }
         }
-        tx.put_note(LAST_CLEANUP, &now.as_millisecond().to_string())
+        Ok::<(), store::StoreError>(())
     })?;
     let mut warnings = Vec::new();
     for (record, verdict) in worktrees {

@@ -6,7 +6,8 @@ use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{Repo, Worktree, identity};
-use crate::registry::{EnvironmentName, Place, ProjectName, ServiceName, WorktreeRecord};
+use crate::registry::{EnvironmentName, Place, ProjectName, ServiceName, Token, WorktreeRecord};
+use crate::store;
 use crate::system::{files, mounts};
 
 /// A worktree, and what holds in it.
@@ -25,7 +26,7 @@ impl Standing {
     /// Returns the worktree one stands in.
     pub fn here(ctx: &mut Context) -> Result<Self> {
         let repo = ctx.repo()?;
-        let worktree = repo.current()?;
+        let worktree = current(ctx, &repo)?;
         Self::of(ctx, repo, worktree)
     }
 
@@ -33,7 +34,7 @@ impl Standing {
     pub fn find(ctx: &mut Context) -> Result<Option<Self>> {
         match ctx.find_repo()? {
             Some(repo) if repo.worktree.is_some() => {
-                let worktree = repo.current()?;
+                let worktree = current(ctx, &repo)?;
                 Self::of(ctx, repo, worktree).map(Some)
             }
             _ => Ok(None),
@@ -48,13 +49,21 @@ impl Standing {
     }
 
     /// Returns what the registry is to remember of the worktree, giving it a token if need be.
-    pub fn record(&self, ctx: &Context) -> Result<WorktreeRecord> {
+    pub fn record(&self, ctx: &mut Context) -> Result<WorktreeRecord> {
         let worktree = &self.worktree;
+        let repository = identity::repository_token(&self.repo.common_dir)?;
+        let token = match identity::find_token(worktree)? {
+            Some(token) => token,
+            None => match self.lost_token(ctx, &repository)? {
+                Some(token) => identity::restore_token(worktree, &token)?,
+                None => identity::token(worktree)?,
+            },
+        };
         Ok(WorktreeRecord {
-            token: identity::token(worktree)?,
+            token,
             host: ctx.host.key.clone(),
             project: self.project.clone(),
-            repository: identity::repository_token(&self.repo.common_dir)?,
+            repository,
             common_dir: self.repo.common_dir.clone(),
             admin_dir: worktree.admin_dir.clone(),
             path: worktree.path.clone(),
@@ -66,6 +75,26 @@ impl Standing {
         })
     }
 
+    /// Returns the token of the worktree that was here before: if nothing but the file was lost, its ports
+    /// must not move. One made anew in the same place for the same branch may have them, too.
+    fn lost_token(&self, ctx: &mut Context, repository: &Token) -> Result<Option<Token>> {
+        let worktree = &self.worktree;
+        let branch = worktree.branch();
+        let host = ctx.host.key.clone();
+        let recorded = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
+        let lost = recorded.into_iter().find(|record| {
+            record.repository == *repository
+                && record.main == worktree.main
+                && record.admin_dir == worktree.admin_dir
+                && record.path == worktree.path
+                && (record.main || record.branch == branch)
+        });
+        let Some(WorktreeRecord { token, .. }) = lost else { return Ok(None) };
+        // git may have given another name to what has the token now.
+        let elsewhere = identity::find_admin_dir(&self.repo.common_dir, &token)?;
+        Ok(elsewhere.is_none().then_some(token))
+    }
+
     /// Returns the services this worktree is to have: the configured ones, else one named after project
     /// and branch (or folder, where HEAD is detached).
     pub fn default_services(&self) -> Vec<ServiceName> {
@@ -75,6 +104,20 @@ impl Standing {
         }
         self.settings.services.iter().map(|service| service.name.clone()).collect()
     }
+}
+
+/// Returns the worktree one stands in. A copy of a worktree's folder is no worktree of its own: git takes
+/// it for the original, and so must we, or the original's ports would follow whoever asks last.
+pub(super) fn current(ctx: &mut Context, repo: &Repo) -> Result<Worktree> {
+    let worktree = repo.current()?;
+    let Some(original) = worktree.original() else { return Ok(worktree) };
+    ctx.note(format!(
+        "'{}' is a copy of the worktree '{}' and has no ports of its own; make a worktree with: git port \
+         worktree create <branch>",
+        worktree.path.display(),
+        original.display()
+    ));
+    Ok(Worktree { path: original, ..worktree })
 }
 
 /// Returns the project of a repository: the configured name, else that of the main worktree's folder.

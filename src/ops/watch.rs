@@ -24,6 +24,11 @@ const REST: Duration = Duration::from_millis(200);
 /// After this long one looks although they have not come to rest.
 const RESTLESS: Duration = Duration::from_secs(2);
 
+/// How long one waits for the registry.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How soon one looks again after a look that failed.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// How to watch.
 #[derive(Clone, Copy, Debug)]
 pub struct WatchRequest {
@@ -84,19 +89,26 @@ pub enum Happened {
 pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happened)) -> Result<()> {
     let mut watch = Watch::start()?;
     let mut missing: HashMap<Token, Instant> = HashMap::new();
-    let mut refused: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut refused: BTreeSet<String> = BTreeSet::new();
+    let mut last_trouble = None;
     let mut started = false;
+    // One who asks it to stop does not wait for a registry that somebody holds.
+    ctx.limit_patience(PATIENCE);
     loop {
         let trouble = |message: String| Happened::Trouble { message };
+        let mut failed = false;
         match look(ctx, request, &mut missing, tell) {
             Ok(records) => {
+                last_trouble = None;
                 for (folder, why) in arm(&mut watch, &records) {
-                    if refused.insert(folder.clone()) {
-                        let seconds = request.rescan.as_secs();
-                        tell(trouble(format!(
-                            "cannot watch '{}' ({why}); looking every {seconds} seconds instead",
-                            folder.display()
-                        )));
+                    // There may be hundreds of folders, and one reason.
+                    let seconds = request.rescan.as_secs().max(1);
+                    let message = format!(
+                        "cannot watch '{}' ({why}); looking every {seconds} seconds instead",
+                        folder.display()
+                    );
+                    if refused.insert(why) {
+                        tell(trouble(message));
                     }
                 }
                 if !started {
@@ -104,10 +116,21 @@ pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happ
                     tell(Happened::Started { worktrees: records.len() });
                 }
             }
-            Err(error) => tell(trouble(error.full_message())),
+            Err(error) => {
+                failed = true;
+                let message = Some(error.full_message());
+                if last_trouble != message {
+                    tell(trouble(error.full_message()));
+                    last_trouble = message;
+                }
+            }
         }
         let soonest = missing.values().map(|since| request.grace.saturating_sub(since.elapsed())).min();
-        let patience = soonest.map_or(request.rescan, |soonest| soonest.max(REST));
+        let patience = match soonest {
+            _ if failed => request.rescan.min(RETRY),
+            Some(soonest) => soonest.max(REST),
+            None => request.rescan,
+        };
         match watch.wait(patience) {
             Some(Nudge::Stop) => break,
             Some(Nudge::Changed | Nudge::Doubt) if rest(&watch) == Some(Nudge::Stop) => break,
@@ -175,7 +198,7 @@ fn look(
         }
     }
     if !ripe.is_empty() {
-        for allocation in cleanup::release_gone(ctx, &judged, &ripe)? {
+        for allocation in cleanup::release_gone(ctx, &judged, &ripe)?.release {
             tell(Happened::Released { allocation: Box::new(allocation) });
         }
         missing.retain(|token, _| !ripe.contains(token));

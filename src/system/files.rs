@@ -188,6 +188,20 @@ pub fn refuse_symlink(path: &Path) -> Result<(), SystemError> {
     }
 }
 
+/// Says whether both paths lead to the very same file or folder.
+#[cfg(unix)]
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    identity(one).is_some_and(|one| identity(other) == Some(one))
+}
+
+/// Says whether both paths lead to the very same file or folder.
+#[cfg(not(unix))]
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    canonical(one) == canonical(other)
+}
+
 /// Returns the path without symbolic links and `..`, resolving as much of it as exists.
 ///
 /// A folder that was deleted under a linked parent still compares equal to what was recorded of it.

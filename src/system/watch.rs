@@ -26,7 +26,8 @@ pub enum Nudge {
 
 /// Folders under watch.
 pub struct Watch {
-    watcher: RecommendedWatcher,
+    /// The system may refuse even the first one; then one looks from time to time only.
+    watcher: Result<RecommendedWatcher, String>,
     receiver: Receiver<Nudge>,
     watched: BTreeSet<PathBuf>,
     interest: Arc<Mutex<Interest>>,
@@ -47,7 +48,7 @@ impl Watch {
         let (sender, receiver) = channel();
         let interest = Arc::new(Mutex::new(Interest::default()));
         let watcher = notify::recommended_watcher(handler(sender.clone(), Arc::clone(&interest)))
-            .map_err(|error| failed(&error, Path::new(".")))?;
+            .map_err(|error| error.to_string());
         stop_on_signals(sender)?;
         Ok(Self { watcher, receiver, watched: BTreeSet::new(), interest })
     }
@@ -59,14 +60,19 @@ impl Watch {
         let wanted: BTreeSet<PathBuf> =
             folders.iter().cloned().chain(around).filter(|path| path.is_dir()).collect();
         *self.interest.lock().unwrap_or_else(PoisonError::into_inner) = Interest { entries, folders };
+        let watcher = match &mut self.watcher {
+            Ok(watcher) => watcher,
+            Err(why) => return wanted.into_iter().map(|folder| (folder, why.clone())).collect(),
+        };
         for gone in self.watched.difference(&wanted) {
-            let _ = self.watcher.unwatch(gone);
+            let _ = watcher.unwatch(gone);
         }
         let mut refused = Vec::new();
         // A folder that was removed and made again has another watch, so all are set anew.
         for folder in &wanted {
-            if let Err(error) = self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-                refused.push((folder.clone(), error.to_string()));
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                // Without its path: the reason is the same for all.
+                refused.push((folder.clone(), notify::Error::new(error.kind).to_string()));
             }
         }
         self.watched = wanted;
@@ -122,10 +128,6 @@ fn handler(sender: Sender<Nudge>, interest: Arc<Mutex<Interest>>) -> impl FnMut(
         // Nobody listens any more when the program is about to end.
         let _ = sender.send(nudge);
     }
-}
-
-fn failed(error: &notify::Error, path: &Path) -> SystemError {
-    SystemError::file("watch", path)(std::io::Error::other(error.to_string()))
 }
 
 #[cfg(unix)]

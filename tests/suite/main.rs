@@ -36,6 +36,8 @@ mod install;
 mod list;
 #[cfg(target_os = "linux")]
 mod listeners;
+#[cfg(target_os = "linux")]
+mod liveness;
 #[cfg(unix)]
 mod plain_git;
 mod range;
@@ -56,5 +58,7 @@ mod support;
 mod tidy;
 mod update;
 mod url;
+#[cfg(target_os = "linux")]
+mod watch;
 #[cfg(unix)]
 mod worktree;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::attempt::Add;
 use super::lock;
@@ -12,10 +12,10 @@ use crate::git::observe;
 use crate::git::program::git;
 use crate::git::{Repo, Worktree, identity, worktree};
 use crate::ops::allocate::{self, AllocateRequest, Placed};
-use crate::ops::standing::Standing;
-use crate::ops::{copies, release};
+use crate::ops::standing::{self, Standing};
+use crate::ops::{cleanup, copies};
 use crate::registry::liveness::{Verdict, judge};
-use crate::registry::{Allocation, WorktreeRecord};
+use crate::registry::{Allocation, Token, WorktreeRecord};
 use crate::store::{self, Filter};
 use crate::system::command::exit_code;
 use crate::system::files;
@@ -169,7 +169,9 @@ pub fn look_around(ctx: &mut Context) {
         return;
     }
     let Ok(settings) = ctx.settings(Some(&repo), repo.worktree.as_deref()) else { return };
-    let _ = reconcile_as(ctx, &repo, settings.cleanup.auto);
+    // One who stands in a copy of a worktree is told.
+    let _ = standing::current(ctx, &repo);
+    let _ = if settings.cleanup.auto { reconcile(ctx, &repo).map(|_| ()) } else { follow_moves(ctx, &repo) };
     for worktree in newcomers(&repo).unwrap_or_default() {
         if let Ok(standing) = Standing::of(ctx, repo.clone(), worktree) {
             let _ = allocate::allocate_in(ctx, &standing, AllocateRequest::default());
@@ -189,14 +191,27 @@ pub struct Reconciled {
 /// Brings what the registry knows of a repository's worktrees up to date: where they are, and which of
 /// them git has removed. Reads administrative directories, starts no program.
 pub fn reconcile(ctx: &mut Context, repo: &Repo) -> Result<Reconciled> {
-    reconcile_as(ctx, repo, true)
+    let (removed, mut warnings) = follow(ctx, repo)?;
+    if removed.is_empty() {
+        return Ok(Reconciled { released: Vec::new(), warnings });
+    }
+    let tokens: HashSet<Token> = removed.iter().map(|(record, _)| record.token.clone()).collect();
+    let plan = cleanup::release_gone(ctx, &removed, &tokens)?;
+    let kept = plan.keep.iter();
+    warnings.extend(kept.map(|kept| format!("port {} is kept: {}", kept.allocation.port, kept.reason)));
+    Ok(Reconciled { released: plan.release, warnings })
 }
 
-/// As [`reconcile`]; whether anything is released is the caller's word.
-fn reconcile_as(ctx: &mut Context, repo: &Repo, releases: bool) -> Result<Reconciled> {
-    let mut reconciled = Reconciled::default();
+/// Follows the worktrees of a repository to where they are, and releases nothing.
+pub fn follow_moves(ctx: &mut Context, repo: &Repo) -> Result<()> {
+    follow(ctx, repo).map(|_| ())
+}
+
+/// Follows what has moved. Returns what git has removed, and what the user should know.
+fn follow(ctx: &mut Context, repo: &Repo) -> Result<(Vec<(WorktreeRecord, Verdict)>, Vec<String>)> {
+    let (mut removed, mut warnings) = (Vec::new(), Vec::new());
     if identity::find_repository_token(&repo.common_dir)?.is_none() {
-        return Ok(reconciled);
+        return Ok((removed, warnings));
     }
     // A copy brings the token of the original along, whose worktrees are none of its business.
     let repository = identity::repository_token(&repo.common_dir)?;
@@ -204,15 +219,12 @@ fn reconcile_as(ctx: &mut Context, repo: &Repo, releases: bool) -> Result<Reconc
     let recorded = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
     for record in recorded.into_iter().filter(|record| record.repository == repository) {
         match judge(observe::observe(&moved_with(repo, &record))) {
-            Verdict::Live => reconciled.warnings.extend(follow_move(ctx, repo, record)?),
-            Verdict::Removed if releases => {
-                let released = release::release_worktree(ctx, &record.token, "its worktree was removed")?;
-                reconciled.released.extend(released);
-            }
+            Verdict::Live => warnings.extend(follow_move(ctx, repo, record)?),
+            Verdict::Removed => removed.push((record, Verdict::Removed)),
             _ => {}
         }
     }
-    Ok(reconciled)
+    Ok((removed, warnings))
 }
 
 /// Returns the record as it is to be looked for in a repository that was moved with all that is in it.
@@ -221,7 +233,19 @@ fn moved_with(repo: &Repo, record: &WorktreeRecord) -> WorktreeRecord {
         Ok(inside) if !record.main => repo.common_dir.join(inside),
         _ => repo.common_dir.clone(),
     };
-    WorktreeRecord { common_dir: repo.common_dir.clone(), admin_dir, ..record.clone() }
+    // One who stands in it has found it, whatever git has noted: a folder may be moved by hand.
+    let path = stood_in(repo, &admin_dir).unwrap_or_else(|| record.path.clone());
+    WorktreeRecord { common_dir: repo.common_dir.clone(), admin_dir, path, ..record.clone() }
+}
+
+/// Returns the top folder one stands in, if it is that of the linked worktree with this administrative
+/// directory, and not a copy of it.
+fn stood_in(repo: &Repo, admin_dir: &Path) -> Option<PathBuf> {
+    if repo.is_main() || repo.git_dir != admin_dir {
+        return None;
+    }
+    let worktree = repo.current().ok()?;
+    worktree.original().is_none().then_some(worktree.path)
 }
 
 /// A worktree that stands elsewhere than recorded keeps its ports; its labels follow.
@@ -232,7 +256,14 @@ fn follow_move(ctx: &mut Context, repo: &Repo, record: WorktreeRecord) -> Result
         identity::find_admin_dir(&repo.common_dir, &record.token)?
     };
     let Some(admin_dir) = admin_dir else { return Ok(Vec::new()) };
-    let path = if record.main { repo.main_worktree() } else { worktree::recorded_path(&admin_dir)? };
+    let path = if record.main {
+        repo.main_worktree()
+    } else {
+        // What git has noted counts where it holds: it may be torn, or out of date.
+        let noted = worktree::recorded_path(&admin_dir)?;
+        let holds = |path: &PathBuf| worktree::link_target(path).as_ref() == Some(&admin_dir);
+        stood_in(repo, &admin_dir).or(noted.filter(holds)).or_else(|| Some(record.path.clone()))
+    };
     let Some(path) = path else { return Ok(Vec::new()) };
     if path == record.path && admin_dir == record.admin_dir && repo.common_dir == record.common_dir {
         return Ok(Vec::new());

@@ -4,6 +4,8 @@
 pub mod running;
 pub mod server;
 pub mod shape;
+#[cfg(target_os = "linux")]
+pub mod watcher;
 
 use std::ffi::OsStr;
 use std::fs;
