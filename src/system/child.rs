@@ -24,10 +24,10 @@ impl Foreground {
         let command = variables
             .iter()
             .fold(Command::new(program).args(arguments), |command, (name, value)| command.env(name, value));
+        // From before the start: what is to end us must not leave the child behind.
+        let signals = forward::listen();
         let child = command.inherit_stdin().spawn()?;
-        // From the start: what is to end us while we still note that it runs must not leave it behind.
-        // Not before it, or the child would lose the signals that it is to ignore, as under nohup.
-        let forwarding = forward::to(child.id());
+        let forwarding = signals.to(child.id());
         Ok(Self { child, forwarding })
     }
 
@@ -49,6 +49,7 @@ impl Foreground {
 #[cfg(unix)]
 mod forward {
     use std::io::IsTerminal;
+    use std::path::Path;
     use std::sync::{Arc, Mutex, PoisonError};
     use std::thread;
 
@@ -59,6 +60,7 @@ mod forward {
     use signal_hook::iterator::{Handle, SignalsInfo};
     use signal_hook::low_level::siginfo::Cause;
 
+    use crate::system::files;
     use crate::system::process::{self, ProcessId};
 
     /// What had been started when the child was told to end, and the signal that told it.
@@ -89,14 +91,39 @@ mod forward {
         }
     }
 
-    /// Passes signals on to the child. What is typed at a terminal reaches the child by itself, which
-    /// must not get it twice: a second Ctrl-C makes many servers skip their clean end.
-    pub(super) fn to(pid: u32) -> Forwarding {
+    /// Signals that are caught, and not yet passed on.
+    pub(super) struct Caught(Option<SignalsInfo<WithOrigin>>);
+
+    /// Catches the signals that are passed on. What this process ignores stays ignored, and the child is
+    /// to ignore it too, as under nohup(1): a signal that is caught is the child's default again.
+    pub(super) fn listen() -> Caught {
+        let ignored = ignored();
+        let is_heard = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
+        let wanted = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+        Caught(SignalsInfo::new(wanted.into_iter().filter(is_heard)).ok())
+    }
+
+    /// Returns the set of signals that this process ignores (proc(5), `SigIgn`); none where that is not told.
+    fn ignored() -> u64 {
+        let status = files::load_text(Path::new("/proc/self/status")).ok().flatten().unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    }
+
+    impl Caught {
+        /// Passes the signals on to the child from now on.
+        pub(super) fn to(self, pid: u32) -> Forwarding {
+            forward(pid, self.0)
+        }
+    }
+
+    /// What is typed at a terminal reaches the child by itself, which must not get it twice: a second Ctrl-C
+    /// makes many servers skip their clean end.
+    fn forward(pid: u32, signals: Option<SignalsInfo<WithOrigin>>) -> Forwarding {
         let rest = Rest::default();
         let child = number(pid);
         let terminal = std::io::stdin().is_terminal();
-        let signals = SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2]);
-        let (Some(child), Ok(mut signals)) = (child, signals) else {
+        let (Some(child), Some(mut signals)) = (child, signals) else {
             return Forwarding { handle: None, rest };
         };
         let handle = signals.handle();
@@ -154,7 +181,16 @@ mod forward {
         pub(super) fn tell_the_rest(&self) {}
     }
 
-    pub(super) fn to(_pid: u32) -> Forwarding {
-        Forwarding
+    /// As on Unix.
+    pub(super) struct Caught;
+
+    pub(super) fn listen() -> Caught {
+        Caught
+    }
+
+    impl Caught {
+        pub(super) fn to(self, _pid: u32) -> Forwarding {
+            Forwarding
+        }
     }
 }

@@ -227,7 +227,7 @@ pub fn fetch(url: &str, page: &str, server: &Running) -> String {
     let mut last = String::new();
     let ask = || {
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         write!(stream, "GET / HTTP/1.0\r\nHost: {address}\r\nAccept: text/html\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
