@@ -23,13 +23,13 @@ impl Foreground {
         #[expect(clippy::disallowed_methods, reason = "system starts programs")]
         let mut inner = std::process::Command::new(&program);
         inner.args(arguments).envs(variables.iter().map(|(name, value)| (name, value)));
+        // Before it starts: what is to end us while it does must not leave it behind.
+        let signals = forward::prepare();
         let child = inner.spawn().map_err(|source| SystemError::Program {
             program: program.to_string_lossy().into_owned(),
             source,
         })?;
-        // From the start: what is to end us while we still note that it runs must not leave it behind.
-        // Not before it, or the child would lose the signals that it is to ignore, as under nohup.
-        let forwarding = forward::to(child.id());
+        let forwarding = forward::to(child.id(), signals);
         Ok(Self { child, forwarding })
     }
 
@@ -61,7 +61,14 @@ mod forward {
     use signal_hook::iterator::{Handle, SignalsInfo};
     use signal_hook::low_level::siginfo::Cause;
 
+    #[cfg(target_os = "linux")]
+    use crate::system::files;
     use crate::system::process::{self, ProcessId};
+
+    const SIGNALS: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+
+    /// The signals that were not passed on yet.
+    pub(super) type Waiting = SignalsInfo<WithOrigin>;
 
     /// What had been started when the child was told to end, and the signal that told it.
     type Rest = Arc<Mutex<Vec<(ProcessId, Signal)>>>;
@@ -91,17 +98,49 @@ mod forward {
         }
     }
 
+    /// Waits for the signals that are passed on, but for those that we were started to ignore, as under
+    /// nohup: the child is to ignore them, too, and would not, had we not done so when it starts.
+    pub(super) fn prepare() -> Option<Waiting> {
+        let ignored = ignored();
+        let wanted = |number: &i32| match ignored {
+            Some(ignored) => ignored >> (number - 1) & 1 == 0,
+            None => !is_often_ignored(*number),
+        };
+        Waiting::new(SIGNALS.into_iter().filter(wanted)).ok()
+    }
+
+    /// Says whether programs are started to ignore it. Where that cannot be told, it is waited for when
+    /// the child has started, a moment too late.
+    fn is_often_ignored(number: i32) -> bool {
+        matches!(number, SIGHUP | SIGINT | SIGQUIT)
+    }
+
+    /// Returns the signals that this process ignores, the first in the lowest bit (proc(5), `SigIgn`).
+    #[cfg(target_os = "linux")]
+    fn ignored() -> Option<u64> {
+        let status = files::load_text(std::path::Path::new("/proc/self/status")).ok().flatten()?;
+        let digits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(digits.trim(), 16).ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn ignored() -> Option<u64> {
+        None
+    }
+
     /// Passes signals on to the child. What is typed at a terminal reaches the child by itself, which
     /// must not get it twice: a second Ctrl-C makes many servers skip their clean end.
-    pub(super) fn to(pid: u32) -> Forwarding {
+    pub(super) fn to(pid: u32, signals: Option<Waiting>) -> Forwarding {
         let rest = Rest::default();
         let child = number(pid);
         let terminal = std::io::stdin().is_terminal();
-        let signals = SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2]);
-        let (Some(child), Ok(mut signals)) = (child, signals) else {
+        let (Some(child), Some(mut signals)) = (child, signals) else {
             return Forwarding { handle: None, rest };
         };
         let handle = signals.handle();
+        for number in SIGNALS.into_iter().filter(|number| ignored().is_none() && is_often_ignored(*number)) {
+            let _ = handle.add_signal(number);
+        }
         let noted = Arc::clone(&rest);
         thread::spawn(move || {
             for origin in &mut signals.forever() {
@@ -156,7 +195,9 @@ mod forward {
         pub(super) fn tell_the_rest(&self) {}
     }
 
-    pub(super) fn to(_pid: u32) -> Forwarding {
+    pub(super) fn prepare() {}
+
+    pub(super) fn to(_pid: u32, (): ()) -> Forwarding {
         Forwarding
     }
 }
