@@ -86,7 +86,7 @@ pub(super) fn automatic(ctx: &mut Context, settings: &Settings) {
 }
 
 fn automatically(ctx: &mut Context, settings: &Settings, now: Timestamp) -> Result<()> {
-    run::settle(ctx)?;
+    let _ = run::settle(ctx);
     let worktrees = worktrees(ctx)?;
     let judged = |(record, verdict): &(WorktreeRecord, Verdict)| {
         let ripe = record.missing_since.is_some_and(|since| now.duration_since(since) >= GRACE);

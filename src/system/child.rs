@@ -24,10 +24,10 @@ impl Foreground {
         let command = variables
             .iter()
             .fold(Command::new(program).args(arguments), |command, (name, value)| command.env(name, value));
-        // From before the start: what is to end us must not leave the child behind.
-        let signals = forward::listen();
+        // Before it starts: what is to end us while it does must not leave it behind.
+        let signals = forward::prepare();
         let child = command.inherit_stdin().spawn()?;
-        let forwarding = signals.to(child.id());
+        let forwarding = forward::to(child.id(), signals);
         Ok(Self { child, forwarding })
     }
 
@@ -49,7 +49,6 @@ impl Foreground {
 #[cfg(unix)]
 mod forward {
     use std::io::IsTerminal;
-    use std::path::Path;
     use std::sync::{Arc, Mutex, PoisonError};
     use std::thread;
 
@@ -60,8 +59,14 @@ mod forward {
     use signal_hook::iterator::{Handle, SignalsInfo};
     use signal_hook::low_level::siginfo::Cause;
 
+    #[cfg(target_os = "linux")]
     use crate::system::files;
     use crate::system::process::{self, ProcessId};
+
+    const SIGNALS: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+
+    /// The signals that were not passed on yet.
+    pub(super) type Waiting = SignalsInfo<WithOrigin>;
 
     /// What had been started when the child was told to end, and the signal that told it.
     type Rest = Arc<Mutex<Vec<(ProcessId, Signal)>>>;
@@ -91,35 +96,39 @@ mod forward {
         }
     }
 
-    /// Signals that are caught, and not yet passed on.
-    pub(super) struct Caught(Option<SignalsInfo<WithOrigin>>);
-
-    /// Catches the signals that are passed on. What this process ignores stays ignored, and the child is
-    /// to ignore it too, as under nohup(1): a signal that is caught is the child's default again.
-    pub(super) fn listen() -> Caught {
+    /// Waits for the signals that are passed on, but for those that we were started to ignore, as under
+    /// nohup: the child is to ignore them, too, and would not, had we not done so when it starts.
+    pub(super) fn prepare() -> Option<Waiting> {
         let ignored = ignored();
-        let is_heard = |signal: &i32| ignored & (1 << (signal - 1)) == 0;
-        let wanted = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
-        Caught(SignalsInfo::new(wanted.into_iter().filter(is_heard)).ok())
+        let wanted = |number: &i32| match ignored {
+            Some(ignored) => ignored >> (number - 1) & 1 == 0,
+            None => !is_often_ignored(*number),
+        };
+        Waiting::new(SIGNALS.into_iter().filter(wanted)).ok()
     }
 
-    /// Returns the set of signals that this process ignores (proc(5), `SigIgn`); none where that is not told.
-    fn ignored() -> u64 {
-        let status = files::load_text(Path::new("/proc/self/status")).ok().flatten().unwrap_or_default();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    /// Says whether programs are started to ignore it. Where that cannot be told, it is waited for when
+    /// the child has started, a moment too late.
+    fn is_often_ignored(number: i32) -> bool {
+        matches!(number, SIGHUP | SIGINT | SIGQUIT)
     }
 
-    impl Caught {
-        /// Passes the signals on to the child from now on.
-        pub(super) fn to(self, pid: u32) -> Forwarding {
-            forward(pid, self.0)
-        }
+    /// Returns the signals that this process ignores, the first in the lowest bit (proc(5), `SigIgn`).
+    #[cfg(target_os = "linux")]
+    fn ignored() -> Option<u64> {
+        let status = files::load_text(std::path::Path::new("/proc/self/status")).ok().flatten()?;
+        let digits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(digits.trim(), 16).ok()
     }
 
-    /// What is typed at a terminal reaches the child by itself, which must not get it twice: a second Ctrl-C
-    /// makes many servers skip their clean end.
-    fn forward(pid: u32, signals: Option<SignalsInfo<WithOrigin>>) -> Forwarding {
+    #[cfg(not(target_os = "linux"))]
+    fn ignored() -> Option<u64> {
+        None
+    }
+
+    /// Passes signals on to the child. What is typed at a terminal reaches the child by itself, which
+    /// must not get it twice: a second Ctrl-C makes many servers skip their clean end.
+    pub(super) fn to(pid: u32, signals: Option<Waiting>) -> Forwarding {
         let rest = Rest::default();
         let child = number(pid);
         let terminal = std::io::stdin().is_terminal();
@@ -127,6 +136,9 @@ mod forward {
             return Forwarding { handle: None, rest };
         };
         let handle = signals.handle();
+        for number in SIGNALS.into_iter().filter(|number| ignored().is_none() && is_often_ignored(*number)) {
+            let _ = handle.add_signal(number);
+        }
         let noted = Arc::clone(&rest);
         thread::spawn(move || {
             for origin in &mut signals.forever() {
@@ -181,16 +193,9 @@ mod forward {
         pub(super) fn tell_the_rest(&self) {}
     }
 
-    /// As on Unix.
-    pub(super) struct Caught;
+    pub(super) fn prepare() {}
 
-    pub(super) fn listen() -> Caught {
-        Caught
-    }
-
-    impl Caught {
-        pub(super) fn to(self, _pid: u32) -> Forwarding {
-            Forwarding
-        }
+    pub(super) fn to(_pid: u32, (): ()) -> Forwarding {
+        Forwarding
     }
 }

@@ -12,6 +12,10 @@ use serde_json::Value;
 
 use crate::support::TestEnv;
 use crate::support::running::{Running, wait_for, wait_long_for};
+use crate::support::server::Server;
+
+/// How the line begins that tells of a server that listens elsewhere.
+pub const WARNING: &str = "warning: it listens on ";
 
 /// How long a large server may take for its first page.
 const COLD: Duration = Duration::from_mins(4);
@@ -196,7 +200,7 @@ impl App {
         for (tree, server) in self.trees.iter().zip(&mut servers) {
             fetch(self.env.ok(tree, "url").trim(), page, server);
             server.says("listening on http://");
-            assert!(!server.log().contains("warning: it listens"), "{}", server.log());
+            assert!(!server.log().contains(WARNING), "{}", server.log());
         }
         let ports: Vec<Value> = self.trees.iter().map(|tree| self.state(tree)["port"].clone()).collect();
         assert_ne!(ports[0], ports[1]);
@@ -214,6 +218,20 @@ impl App {
             assert_eq!((&seen["state"], &seen["status"]), (&"allocated".into(), &"allocated".into()));
         }
         println!("{command}: ended with {statuses:?}; {}", servers[0].log().lines().next().unwrap_or("-"));
+    }
+
+    /// Runs the server while its port is taken, by a process of its worktree for which a run is not refused:
+    /// it ends, or it is told that it went elsewhere.
+    pub fn keeps_to_its_port(&self, command: &str, is_strict: bool) {
+        let tree = &self.trees[0];
+        let _server = Server::start(tree, &format!("[::]:{}", self.state(tree)["port"]));
+        let mut run = Running::start(&self.env, tree, ["--"].into_iter().chain(command.split(' ')));
+        if is_strict {
+            assert_ne!(run.status(), 0, "{}", run.log());
+            assert!(!run.log().contains(WARNING), "{}", run.log());
+        } else {
+            run.says(WARNING);
+        }
     }
 
     pub fn state(&self, tree: &Path) -> Value {

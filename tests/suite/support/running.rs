@@ -134,6 +134,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = kill_process_group(self.group(), Signal::KILL);
         let _ = self.child.wait();
+        // What is killed keeps its port for a moment.
+        let started = Instant::now();
+        while self.has_left_something() && started.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
