@@ -8,10 +8,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::allocate::{self, AllocateRequest};
 use super::cleanup;
-use super::standing::Standing;
-use super::worktree::newcomers;
+use super::worktree::welcome;
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::Repo;
@@ -221,12 +219,12 @@ fn common_dirs(judged: &[(WorktreeRecord, Verdict)]) -> BTreeSet<PathBuf> {
 /// Gives ports to the worktrees of a repository that have none, whoever made them and however.
 fn give_ports(ctx: &mut Context, common_dir: PathBuf, tell: &mut dyn FnMut(Happened)) -> Result<()> {
     let repo = Repo { git_dir: common_dir.clone(), common_dir, worktree: None };
-    for worktree in newcomers(&repo)? {
-        let path = worktree.path.clone();
-        let standing = Standing::of(ctx, repo.clone(), worktree)?;
-        let allocated = allocate::allocate_in(ctx, &standing, AllocateRequest::default())?;
+    for (worktree, allocated) in welcome(ctx, &repo)? {
         for placed in allocated.placed.into_iter().filter(|placed| placed.created) {
-            tell(Happened::Allocated { worktree: path.clone(), allocation: Box::new(placed.allocation) });
+            tell(Happened::Allocated {
+                worktree: worktree.path.clone(),
+                allocation: Box::new(placed.allocation),
+            });
         }
     }
     Ok(())

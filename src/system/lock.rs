@@ -14,23 +14,18 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Takes the lock if nobody has it.
+    pub fn try_acquire(path: &Path) -> Option<Self> {
+        let file = open(path).ok()?;
+        file.try_lock().ok().map(|()| Self { _file: file })
+    }
+
     /// Takes the lock, waiting in line at most this long.
     ///
     /// The system queues those who wait, so that forty at once are served in turn; polling would starve
     /// some of them. The file is not inherited by programs started while the lock is held.
     pub fn acquire(path: &Path, patience: Duration) -> Result<Self, SystemError> {
-        let open = || {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::OpenOptionsExt;
-                // A link planted in its place would make a file wherever it leads.
-                options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-            }
-            options.open(path).map_err(SystemError::file("open", path))
-        };
-        let file = open()?;
+        let file = open(path)?;
         match file.try_lock() {
             Ok(()) => return Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {}
@@ -51,6 +46,18 @@ impl Lock {
     }
 }
 
+fn open(path: &Path) -> Result<File, SystemError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // A link planted in its place would make a file wherever it leads.
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    options.open(path).map_err(SystemError::file("open", path))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +69,7 @@ mod tests {
         let held = Lock::acquire(&path, Duration::from_secs(1)).unwrap();
         let refused = Lock::acquire(&path, Duration::from_millis(20)).unwrap_err();
         assert!(matches!(refused, SystemError::Locked { .. }));
+        assert!(Lock::try_acquire(&path).is_none());
         drop(held);
         Lock::acquire(&path, Duration::from_secs(5)).unwrap();
     }

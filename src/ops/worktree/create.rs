@@ -84,11 +84,10 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
     }
     let mut status = 0;
     let stood = find_made(&repo, &path).is_some();
-    let ran = {
-        let _lock = lock(&repo)?;
-        let stands = || !stood && find_made(&repo, &path).is_some_and(|worktree| !worktree.locked);
-        attempt::add(&repo, arguments, request.keep_words, &stands)
-    };
+    // Until it has its ports: nobody is to find a worktree without any and give it others.
+    let _lock = lock(&repo)?;
+    let stands = || !stood && find_made(&repo, &path).is_some_and(|worktree| !worktree.locked);
+    let ran = attempt::add(&repo, arguments, request.keep_words, &stands);
     let worktree = match (ran, find_made(&repo, &path)) {
         (Ok(()), Some(worktree)) => worktree,
         (Ok(()), None) => {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::git::observe;
 use crate::git::program::git;
 use crate::git::{Repo, Worktree, identity, worktree};
-use crate::ops::allocate::{self, AllocateRequest, Placed};
+use crate::ops::allocate::{self, AllocateRequest, Allocated, Placed};
 use crate::ops::standing::{self, Standing};
 use crate::ops::{cleanup, copies};
 use crate::registry::liveness::{Verdict, judge};
@@ -19,6 +19,7 @@ use crate::registry::{Allocation, Token, WorktreeRecord};
 use crate::store::{self, Filter};
 use crate::system::command::exit_code;
 use crate::system::files;
+use crate::system::lock::Lock;
 
 /// A command of `git worktree` that is passed on as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +82,9 @@ pub fn pass_through(
     let before = repo.as_ref().map(strangers).unwrap_or_default();
     let words = [OsString::from("worktree"), OsString::from(verb.name())];
     let words: Vec<OsString> = words.into_iter().chain(arguments.iter().cloned()).collect();
+    // Until what is new has its ports: nobody is to find a worktree without any and give it others.
+    let _lock = repo.as_ref().map(lock).transpose()?.flatten();
     let status = {
-        let _lock = repo.as_ref().map(lock).transpose()?.flatten();
         if verb == Verb::Add {
             let stands = || repo.as_ref().is_some_and(|repo| !made(repo, &before).is_empty());
             let (repo, stdout_on_stderr) = (repo.as_ref(), on_stderr);
@@ -144,9 +146,35 @@ fn give_ports(
     Ok(())
 }
 
-/// Returns the linked worktrees of a repository that have no token yet, whoever made them and however,
-/// and that are its own: a copy of a repository lists the original's worktrees.
-pub fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
+/// Gives ports to the linked worktrees of a repository that nobody has given any, whoever made them and
+/// however, and returns what each got. None while somebody else makes one: it is his to give it ports.
+pub fn welcome(ctx: &mut Context, repo: &Repo) -> Result<Vec<(Worktree, Allocated)>> {
+    if newcomers(repo)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(_lock) = identity::lock_file(&repo.common_dir).ok().and_then(|file| Lock::try_acquire(&file))
+    else {
+        return Ok(Vec::new());
+    };
+    let (mut welcomed, mut failure) = (Vec::new(), None);
+    for worktree in newcomers(repo)? {
+        let allocated = Standing::of(ctx, repo.clone(), worktree.clone())
+            .and_then(|standing| allocate::allocate_in(ctx, &standing, AllocateRequest::default()));
+        match allocated {
+            Ok(allocated) => welcomed.push((worktree, allocated)),
+            // One with a broken configuration does not keep the others from their ports.
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    match failure {
+        Some(error) if welcomed.is_empty() => Err(error),
+        _ => Ok(welcomed),
+    }
+}
+
+/// Returns the linked worktrees of a repository that have no token yet and that are its own: a copy of a
+/// repository lists the original's worktrees.
+fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
     let is_new = |worktree: &Worktree| {
         // git holds this lock while it makes the worktree; the hook may still come.
         let lock = files::load(&worktree.admin_dir.join("locked")).ok().flatten();
@@ -172,11 +200,7 @@ pub fn look_around(ctx: &mut Context) {
     // One who stands in a copy of a worktree is told.
     let _ = standing::current(ctx, &repo);
     let _ = if settings.cleanup.auto { reconcile(ctx, &repo).map(|_| ()) } else { follow_moves(ctx, &repo) };
-    for worktree in newcomers(&repo).unwrap_or_default() {
-        if let Ok(standing) = Standing::of(ctx, repo.clone(), worktree) {
-            let _ = allocate::allocate_in(ctx, &standing, AllocateRequest::default());
-        }
-    }
+    let _ = welcome(ctx, &repo);
 }
 
 /// What changed in the registry when it was compared with a repository.
