@@ -14,13 +14,19 @@ use crate::system::random_bytes;
 
 /// The folder in the common directory that holds what belongs to the whole repository.
 const FOLDER: &str = "git-port";
+/// The file in it that holds the repository's token, and the directory it was made for.
+const REPOSITORY: &str = "repo-id";
+/// The file in a linked worktree's administrative directory that holds its token.
+const LINKED: &str = "git-port-id";
+/// The file beside it that holds its copy of its allocations.
+const LINKED_COPY: &str = "git-port.json";
 
 /// Returns the file that holds a worktree's token.
 pub fn token_file(worktree: &Worktree) -> PathBuf {
     if worktree.main {
         worktree.admin_dir.join(FOLDER).join("main-id")
     } else {
-        worktree.admin_dir.join("git-port-id")
+        worktree.admin_dir.join(LINKED)
     }
 }
 
@@ -29,7 +35,7 @@ pub fn copy_file(worktree: &Worktree) -> PathBuf {
     if worktree.main {
         worktree.admin_dir.join(FOLDER).join("main.json")
     } else {
-        worktree.admin_dir.join("git-port.json")
+        worktree.admin_dir.join(LINKED_COPY)
     }
 }
 
@@ -40,8 +46,19 @@ pub fn lock_file(common_dir: &Path) -> Result<PathBuf, GitError> {
     Ok(folder.join("lock"))
 }
 
-/// Returns a worktree's token; none if it has none yet.
+/// Returns a worktree's token; none if it has none yet. Tokens in a copied repository are the original's.
 pub fn find_token(worktree: &Worktree) -> Result<Option<Token>, GitError> {
+    let common_dir = if worktree.main {
+        Some(worktree.admin_dir.as_path())
+    } else {
+        worktree.admin_dir.ancestors().nth(2)
+    };
+    if let Some(common_dir) = common_dir
+        && let Some(bytes) = files::load(&common_dir.join(FOLDER).join(REPOSITORY))?
+        && is_copy(common_dir, &bytes)
+    {
+        return Ok(None);
+    }
     load_token(&token_file(worktree))
 }
 
@@ -61,7 +78,7 @@ pub fn restore_token(worktree: &Worktree, token: &Token) -> Result<Token, GitErr
 /// A copy of a repository brings the original's token along. The token's file names the directory it was
 /// made for, so that a copy is noticed (the original still answers there) and told from a move.
 pub fn repository_token(common_dir: &Path) -> Result<Token, GitError> {
-    let file = common_dir.join(FOLDER).join("repo-id");
+    let file = common_dir.join(FOLDER).join(REPOSITORY);
     let here = common_dir.as_os_str().as_encoded_bytes();
     if let Some(bytes) = files::load(&file)? {
         let (first, home) = split(&bytes);
@@ -69,22 +86,43 @@ pub fn repository_token(common_dir: &Path) -> Result<Token, GitError> {
         if home == here {
             return Ok(token);
         }
-        let original = path_from(home.to_vec()).join(FOLDER).join("repo-id");
-        let is_copy = files::load(&original).ok().flatten().is_some_and(|bytes| split(&bytes).0 == first);
-        if !is_copy {
+        if !is_copy(common_dir, &bytes) {
             files::replace(&file, &contents(&token, here), Access::Public)?;
             return Ok(token);
         }
-        for name in ["repo-id", "main-id", "main.json"] {
-            files::remove(&common_dir.join(FOLDER).join(name))?;
-        }
+        forget_original(common_dir)?;
     }
     ensure(&file, here)
 }
 
+/// Says whether a repository with this file of its token is a copy: the one the file was made for is still
+/// where it was, and has the same token.
+fn is_copy(common_dir: &Path, bytes: &[u8]) -> bool {
+    let (token, home) = split(bytes);
+    if home == common_dir.as_os_str().as_encoded_bytes() {
+        return false;
+    }
+    let original = path_from(home.to_vec()).join(FOLDER).join(REPOSITORY);
+    files::load(&original).ok().flatten().is_some_and(|bytes| split(&bytes).0 == token)
+}
+
+/// Drops what a copied repository brought along of the original's identity and ports.
+fn forget_original(common_dir: &Path) -> Result<(), GitError> {
+    for name in ["main-id", "main.json"] {
+        files::remove(&common_dir.join(FOLDER).join(name))?;
+    }
+    for entry in std::fs::read_dir(common_dir.join("worktrees")).into_iter().flatten().flatten() {
+        for name in [LINKED, LINKED_COPY] {
+            files::remove(&entry.path().join(name))?;
+        }
+    }
+    // Last, because it is what tells that there is anything to drop.
+    Ok(files::remove(&common_dir.join(FOLDER).join(REPOSITORY))?)
+}
+
 /// Returns the repository's token without making one.
 pub fn find_repository_token(common_dir: &Path) -> Result<Option<Token>, GitError> {
-    load_token(&common_dir.join(FOLDER).join("repo-id"))
+    load_token(&common_dir.join(FOLDER).join(REPOSITORY))
 }
 
 /// Returns the administrative directory that holds this token, wherever git has put it.
@@ -97,7 +135,7 @@ pub fn find_admin_dir(common_dir: &Path, token: &Token) -> Result<Option<PathBuf
     };
     for entry in entries {
         let admin_dir = entry.map_err(crate::system::SystemError::file("read", &folder))?.path();
-        if load_token(&admin_dir.join("git-port-id"))?.as_ref() == Some(token) {
+        if load_token(&admin_dir.join(LINKED))?.as_ref() == Some(token) {
             return Ok(Some(admin_dir));
         }
     }

@@ -123,3 +123,29 @@ fn a_bare_repository_has_no_worktree() {
     let run = env.git_port(&bare, ["get"]).exits_with(128);
     assert!(run.stderr.starts_with("error: "), "{run:?}");
 }
+
+#[test]
+fn a_copied_repository_gets_ports_of_its_own() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    env.ok(&repo, "worktree create feature");
+    assert_eq!(env.ok(&repo, "get"), format!("{}\n", env.port(1)));
+    let status = std::process::Command::new("cp").arg("-a").arg(&repo).arg(env.root().join("copy")).status();
+    assert!(status.unwrap().success());
+    let copy = env.root().join("copy");
+    assert_eq!(env.ok(&copy, "get"), format!("{}\n", env.port(2)));
+    assert_eq!(env.ok(&repo, "get"), format!("{}\n", env.port(1)), "the original keeps its own");
+    // Its own worktree, too, where its folder was copied along and each was told of the other.
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(env.root().join("shop-feature"))
+        .arg(env.root().join("copied-feature"))
+        .status();
+    assert!(status.unwrap().success());
+    let tree = env.root().join("copied-feature");
+    let admin = copy.join(".git/worktrees/shop-feature");
+    std::fs::write(tree.join(".git"), format!("gitdir: {}\n", admin.display())).unwrap();
+    std::fs::write(admin.join("gitdir"), format!("{}\n", tree.join(".git").display())).unwrap();
+    assert_eq!(env.ok(&tree, "get"), format!("{}\n", env.port(3)));
+    assert_eq!(env.ok(&env.root().join("shop-feature"), "get"), format!("{}\n", env.port(0)));
+}
