@@ -204,8 +204,11 @@ pub fn follow_moves(ctx: &mut Context, repo: &Repo) -> Result<()> {
     follow(ctx, repo).map(|_| ())
 }
 
+/// A worktree that git has removed.
+type Gone = (WorktreeRecord, Verdict);
+
 /// Follows what has moved. Returns what git has removed, and what the user should know.
-fn follow(ctx: &mut Context, repo: &Repo) -> Result<(Vec<(WorktreeRecord, Verdict)>, Vec<String>)> {
+fn follow(ctx: &mut Context, repo: &Repo) -> Result<(Vec<Gone>, Vec<String>)> {
     let (mut removed, mut warnings) = (Vec::new(), Vec::new());
     if identity::find_repository_token(&repo.common_dir)?.is_none() {
         return Ok((removed, warnings));
