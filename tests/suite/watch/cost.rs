@@ -59,7 +59,7 @@ fn two_hundred_worktrees_cost_nothing_while_nothing_happens() {
     assert_eq!(watcher.count("allocated"), WORKTREES, "{:?}", watcher.told.last());
     let before = cpu(&watcher);
     watcher.listen(Duration::from_secs(5));
-    let used = cpu(&watcher) - before;
+    let used = cpu(&watcher).saturating_sub(before);
     println!(
         "{WORKTREES} worktrees: {used:?} of CPU in 5 s, {} descriptors, {} kB",
         descriptors(&watcher),
