@@ -1,5 +1,6 @@
 //! Everything an operation needs from outside, opened on first use.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub struct Context {
     /// `--registry`, which wins over the configuration.
     registry: Option<String>,
     patience: Duration,
+    repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
     notes: Vec<String>,
 }
@@ -67,6 +69,7 @@ impl Context {
             user,
             registry,
             patience: PATIENCE,
+            repo: OnceCell::new(),
             store: None,
             notes: Vec::new(),
         })
@@ -91,8 +94,12 @@ impl Context {
 
     /// Returns the repository one stands in.
     pub fn repo(&self) -> Result<Repo> {
+        if let Some(repo) = self.repo.get() {
+            return Ok(repo.clone());
+        }
         let redirected = REDIRECTIONS.iter().any(|name| self.environment.os(name).is_some());
-        Ok(Repo::discover(redirected)?)
+        let repo = Repo::discover(redirected)?;
+        Ok(self.repo.get_or_init(|| repo).clone())
     }
 
     /// Returns the repository one stands in; none outside of one. A repository that git refuses to use,

@@ -13,15 +13,18 @@ use crate::template::dev_command;
 ///
 /// The same worktree and service always get the same port.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    override_usage = "git port allocate [OPTIONS] <service>... [<environment>] [<port>]",
+    after_help = "Examples:\n  \
     git port allocate api-server                   the next free port in dev\n  \
     git port allocate web-app production           a production port\n  \
     git port allocate frontend dev 8080            this port, or an error\n  \
     git port allocate web api db                   three neighbours\n  \
-    git port allocate nginx production 443 --project edge")]
+    git port allocate nginx production 443 --project edge"
+)]
 pub(super) struct Args {
     /// Services, then at will an environment and a port
-    #[arg(required = true, value_name = "service> [environment] [port", num_args = 1..)]
+    #[arg(required = true, value_name = "service", num_args = 1..)]
     words: Vec<String>,
     /// The environment [default: dev]
     #[arg(short, long, value_name = "name")]
@@ -45,7 +48,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "protocol")]
     protocol: Option<Protocol>,
     /// The name it is reached by from outside
-    #[arg(long, value_name = "name")]
+    #[arg(long, value_name = "name", value_parser = super::public_hostname)]
     public_hostname: Option<String>,
     /// For this project, without a worktree
     #[arg(long, value_name = "name")]

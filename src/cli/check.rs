@@ -16,8 +16,11 @@ const UNDETERMINED: u8 = 3;
 ///
 /// Exits with 0 if all are free, 1 if one is taken, 3 if it cannot be determined.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    git port check 8080                who has it\n  \
+    git port check 8080 >/dev/null || echo taken")]
 pub(super) struct Args {
-    /// Ports
+    /// The ports
     #[arg(required = true, value_name = "port")]
     ports: Vec<Port>,
     /// tcp or udp

@@ -10,8 +10,13 @@ use crate::output::Output;
 
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    git port completions bash > ~/.local/share/bash-completion/completions/git-port\n  \
+    git port completions zsh > \"${fpath[1]}/_git-port\"\n  \
+    git port completions fish > ~/.config/fish/conf.d/git-port.fish")]
 pub(super) struct Args {
     /// The shell
+    #[arg(value_name = "shell")]
     shell: Shell,
 }
 

@@ -54,6 +54,7 @@ impl Args {
             } else {
                 text::health(out, &examined);
             }
+            out.flush();
             match &signals {
                 None => return Ok(if examined.iter().any(is_failing) { FAILING } else { 0 }),
                 Some(signals) if signals.wait(interval) == Some(Nudge::Stop) => return Ok(0),

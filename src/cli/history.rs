@@ -10,7 +10,8 @@ use crate::registry::Port;
 /// Show what happened, newest first
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// To this port only
+    /// Only to this port [default: to all]
+    #[arg(value_name = "port")]
     port: Option<Port>,
     /// Show at most so many events
     #[arg(short = 'n', long, value_name = "count", default_value_t = 50)]

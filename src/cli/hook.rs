@@ -15,6 +15,10 @@ use crate::output::Output;
 /// Install the hook that gives plain git worktree add its ports
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  \
+    git port hook install              in this repository\n  \
+    git port hook install --global     wherever a .git-port.toml is\n  \
+    git port hook status")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

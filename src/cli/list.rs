@@ -11,7 +11,12 @@ use crate::registry::{EnvironmentName, ProjectName, State};
 
 /// List allocations: of this project, or of all outside a repository
 #[derive(Debug, clap::Args)]
+#[expect(clippy::option_option, reason = "an option whose value may be left out")]
 #[command(visible_alias = "ls")]
+#[command(after_help = "Examples:\n  \
+    git port list                      this project\n  \
+    git port list --worktree           this worktree\n  \
+    git port list --all --state active what runs, in all projects")]
 pub(super) struct Args {
     /// Of one worktree [default: the one you stand in]
     #[arg(short, long, value_name = "path")]

@@ -29,6 +29,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind as Kind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Environment};
@@ -36,6 +38,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::worktree::look_around;
 use crate::output::{ColorChoice, Output, escape};
+use crate::registry::check_hostname;
 
 /// Give every git worktree its own ports, and keep the books
 #[derive(Debug, Parser)]
@@ -62,6 +65,7 @@ struct Cli {
 
 /// What holds for every command.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Run as if started in <path>
     #[arg(short = 'C', value_name = "path", global = true, action = clap::ArgAction::Append)]
@@ -79,7 +83,7 @@ struct Global {
     #[arg(long, value_name = "when", default_value = "auto", global = true, hide_possible_values = false)]
     color: Color,
     /// Keep the registry in this file
-    #[arg(long, value_name = "path", global = true)]
+    #[arg(long, value_name = "path", global = true, value_parser = NonEmptyStringValueParser::new())]
     registry: Option<String>,
 }
 
@@ -158,10 +162,12 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         out.error(&error);
         error.exit_status()
     });
-    match out.finish() {
-        None => status,
-        Some(failure) => unwritten(&out, &failure),
-    }
+    finish(&out, status)
+}
+
+/// Returns the status, unless the answer could not be written.
+fn finish(out: &Output, status: u8) -> u8 {
+    out.finish().map_or(status, |failure| unwritten(out, &failure))
 }
 
 /// Tells on standard error, for standard output takes nothing any more.
@@ -246,7 +252,7 @@ fn usage(error: clap::Error, args: &[OsString], environment: &Environment) -> u8
         };
     }
     let error = as_shown(error, args);
-    if error.kind() == clap::error::ErrorKind::InvalidUtf8 {
+    if error.kind() == Kind::InvalidUtf8 {
         let bad = args.iter().find(|arg| arg.to_str().is_none()).cloned().unwrap_or_default();
         let error = Error::usage(format!("'{}' is not UTF-8 text", bad.to_string_lossy()));
         out.error(&error.hint("see the usage: git port -h"));
@@ -255,7 +261,7 @@ fn usage(error: clap::Error, args: &[OsString], environment: &Environment) -> u8
     } else {
         let _ = error.print();
     }
-    ErrorKind::Usage.exit_status()
+    finish(&out, ErrorKind::Usage.exit_status())
 }
 
 /// clap repeats the words as they were typed, so the line is parsed once more as it may be shown.
@@ -268,7 +274,9 @@ fn as_shown(error: clap::Error, args: &[OsString]) -> clap::Error {
 fn for_program(error: &clap::Error) -> Error {
     let text = error.render().to_string();
     let message = match error.kind() {
-        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command is named".to_owned(),
+        Kind::DisplayHelpOnMissingArgumentOrSubcommand | Kind::MissingSubcommand => {
+            "no command is named".to_owned()
+        }
         _ => {
             let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
             lines.join(" ").trim_start_matches("error: ").to_owned()
@@ -291,6 +299,14 @@ fn command() -> clap::Command {
 /// Reads a duration of the command line.
 fn duration(text: &str) -> Result<jiff::SignedDuration> {
     config::duration(text).map_err(|error| Error { hints: error.hints.clone(), ..Error::usage(error) })
+}
+
+/// Returns the host name; an empty one stands for none.
+fn public_hostname(text: &str) -> Result<String> {
+    if !text.is_empty() {
+        check_hostname(text)?;
+    }
+    Ok(text.to_owned())
 }
 
 /// Returns what was given, else what the environment says, for `--session`.

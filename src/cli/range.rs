@@ -12,6 +12,11 @@ use crate::registry::{EnvironmentName, PortRange, ProjectName, RangeRecord};
 /// Show and set the ranges of environments and projects
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  \
+    git port range list\n  \
+    git port range set dev 8000-8999 20000-29999\n  \
+    git port range set shop 3100-3199  a range of the project's own\n  \
+    git port range unset shop")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

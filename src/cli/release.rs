@@ -11,7 +11,12 @@ use crate::registry::{EnvironmentName, ProjectName, Protocol};
 
 /// Give ports back
 #[derive(Debug, clap::Args)]
+#[expect(clippy::option_option, reason = "an option whose value may be left out")]
 #[command(visible_alias = "rm")]
+#[command(after_help = "Examples:\n  \
+    git port release web               a service of this worktree\n  \
+    git port release 8001 8002         these ports, whosever they are\n  \
+    git port release --worktree        all of this worktree")]
 pub(super) struct Args {
     /// Ports, or services of this worktree
     #[arg(value_name = "port or service")]

@@ -9,6 +9,9 @@ use crate::registry::PortRange;
 
 /// Keep ports from being allocated automatically
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    git port reserve 8051 --reason \"the proxy\"\n  \
+    git port reserve 8100-8110")]
 pub(super) struct ReserveArgs {
     /// A port, or a range: 8100-8110
     #[arg(value_name = "port or range")]

@@ -11,6 +11,7 @@ use crate::registry::{EnvironmentName, ProjectName};
 #[derive(Debug, clap::Args)]
 pub(super) struct StatsArgs {
     /// One environment's ranges [default: all]
+    #[arg(value_name = "environment")]
     environment: Option<EnvironmentName>,
 }
 
@@ -34,6 +35,7 @@ impl StatsArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct SummaryArgs {
     /// The project [default: the one you stand in]
+    #[arg(value_name = "project")]
     project: Option<ProjectName>,
 }
 

@@ -11,8 +11,12 @@ use crate::registry::{Port, Protocol, ServiceName};
 ///
 /// An empty text removes what was noted.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    git port update 8001 --description \"the shop's front end\"\n  \
+    git port update 8001 --pin         no cleanup releases it")]
 pub(super) struct Args {
     /// The port
+    #[arg(value_name = "port")]
     port: Port,
     /// What it is for
     #[arg(long, value_name = "text")]
@@ -21,7 +25,7 @@ pub(super) struct Args {
     #[arg(long = "type", value_name = "kind")]
     service_type: Option<String>,
     /// The name it is reached by from outside
-    #[arg(long, value_name = "name")]
+    #[arg(long, value_name = "name", value_parser = super::public_hostname)]
     public_hostname: Option<String>,
     /// Another name for the service
     #[arg(long, value_name = "name")]

@@ -11,6 +11,7 @@ use crate::registry::{EnvironmentName, ServiceName};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The service [default: the primary one]
+    #[arg(value_name = "service")]
     service: Option<ServiceName>,
     /// The environment [default: dev]
     #[arg(short, long, value_name = "name")]

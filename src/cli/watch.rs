@@ -65,6 +65,7 @@ impl Args {
             } else {
                 out.line(&escape(&words(&happened)));
             }
+            out.flush();
         })?;
         Ok(0)
     }

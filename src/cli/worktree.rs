@@ -32,6 +32,7 @@ enum Command {
     /// Print the path of a worktree, for cd "$(git port worktree path …)"
     Path {
         /// A path, a folder's name or a branch
+        #[arg(value_name = "worktree")]
         worktree: OsString,
     },
     /// Run git worktree add with these arguments, and allocate
@@ -56,10 +57,17 @@ enum Command {
 
 /// Make a worktree and allocate its ports
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    git port worktree create feature-api              beside the main worktree\n  \
+    git port worktree create fix-7 --from v1.2        a new branch from a tag\n  \
+    git port worktree create topic ../elsewhere       in this folder\n  \
+    cd \"$(git port worktree create topic --print-path)\"")]
 struct Create {
     /// An existing branch, one of a remote, or a new one; with --detach any commit
+    #[arg(value_name = "branch")]
     branch: OsString,
     /// Where [default: ../{project}-{branch} beside the main worktree]
+    #[arg(value_name = "path")]
     path: Option<PathBuf>,
     /// Start a new branch here [default: HEAD]
     #[arg(long, value_name = "commit")]
@@ -92,6 +100,7 @@ struct Create {
 #[command(visible_alias = "rm")]
 struct Remove {
     /// A path, a folder's name or a branch [default: where you stand]
+    #[arg(value_name = "worktree")]
     worktree: Option<OsString>,
     /// Remove it although it has changes; twice, although it is locked
     #[arg(short, long, action = clap::ArgAction::Count)]

@@ -227,8 +227,8 @@ pub fn user_file(dirs_config: &Path, environment: &Environment) -> (PathBuf, boo
 
 /// Returns the length of time that a text as `30d`, `1h` or `1d 12h` names. A day is 24 hours.
 ///
-/// Months and years have no fixed length and are refused, as is nothing at all, less than that, and
-/// more than a hundred years, from where arithmetic with dates would overflow.
+/// Months and years have no fixed length and are refused, as is less than nothing, and more
+/// than a hundred years, from where arithmetic with dates would overflow.
 pub fn duration(text: &str) -> Result<SignedDuration, ConfigError> {
     const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 36_500);
     let invalid = |why: &str| ConfigError::new(format_args!("'{text}' is not a duration ({why})"));
@@ -236,8 +236,8 @@ pub fn duration(text: &str) -> Result<SignedDuration, ConfigError> {
         .parse_span(text.trim())
         .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
         .map_err(|_| invalid("write '30d', '1h' or '1d 12h'"))?;
-    if !length.is_positive() || length > LONGEST {
-        return Err(invalid("it must be more than nothing, and at most 36500 days"));
+    if length.is_negative() || length > LONGEST {
+        return Err(invalid("it must not be negative, and at most 36500 days"));
     }
     Ok(length)
 }

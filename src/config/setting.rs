@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 
 use super::{ConfigError, Fill, HookRepositories, Origin, check_variable_name, duration, is_unprintable};
-use crate::registry::{EnvironmentName, Port, PortRange, ProjectName, Protocol, ServiceName};
+use crate::registry::{EnvironmentName, Port, PortRange, ProjectName, Protocol, ServiceName, check_hostname};
 
 /// One setting with its value.
 #[derive(Clone, Debug, PartialEq)]
@@ -263,10 +263,7 @@ impl Written {
 
     fn hostname(&self) -> Result<String, Wrong> {
         let name = self.text()?;
-        let harmful = |c: char| c.is_whitespace() || "/\\@?#\"'<>".contains(c);
-        if name.len() > 253 || name.contains(harmful) {
-            return Err(self.wrong(format_args!("'{name}' is not a host name")));
-        }
+        check_hostname(&name).map_err(|error| self.wrong(error))?;
         Ok(name)
     }
 

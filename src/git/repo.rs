@@ -26,18 +26,15 @@ impl Repo {
     /// `redirected` says that variables such as `GIT_DIR` name the repository, as they do in a hook; then,
     /// and where libgit2 cannot open what git can (reftable, SHA-256), git itself is asked.
     pub fn discover(redirected: bool) -> Result<Self, GitError> {
-        if !redirected && let Some(repo) = open_with_library(Path::new(".")) {
-            return Ok(repo);
+        if redirected {
+            return ask_git(git, Path::new("."));
         }
-        ask_git(git, Path::new("."))
+        open_with_library(Path::new(".")).unwrap_or_else(|| ask_git(git, Path::new(".")))
     }
 
     /// Returns the repository that this folder is in, whatever the environment says.
     pub fn at(folder: &Path) -> Result<Self, GitError> {
-        match open_with_library(folder) {
-            Some(repo) => Ok(repo),
-            None => ask_git(|| git_in(folder), folder),
-        }
+        open_with_library(folder).unwrap_or_else(|| ask_git(|| git_in(folder), folder))
     }
 
     /// Says whether one stands in the main worktree, or in no worktree.
@@ -85,14 +82,22 @@ impl Repo {
     }
 }
 
-fn open_with_library(folder: &Path) -> Option<Repo> {
+/// Returns what libgit2 says; none where git must be asked: it can open what libgit2 cannot, and says best
+/// why it will not. That there is no repository at all, libgit2 knows as well as git.
+fn open_with_library(folder: &Path) -> Option<Result<Repo, GitError>> {
     let none: [&str; 0] = [];
-    let repository = git2::Repository::open_ext(folder, git2::RepositoryOpenFlags::empty(), none).ok()?;
-    Some(Repo {
-        common_dir: files::canonical(repository.commondir()),
-        git_dir: files::canonical(repository.path()),
-        worktree: stands_in(&repository, folder),
-    })
+    match git2::Repository::open_ext(folder, git2::RepositoryOpenFlags::empty(), none) {
+        Ok(repository) => Some(Ok(Repo {
+            common_dir: files::canonical(repository.commondir()),
+            git_dir: files::canonical(repository.path()),
+            worktree: stands_in(&repository, folder),
+        })),
+        Err(error) if error.code() == git2::ErrorCode::NotFound && folder.is_dir() => {
+            let message = "not a git repository (or any of the parent directories): .git".to_owned();
+            Some(Err(GitError::NotARepository { message }))
+        }
+        Err(_) => None,
+    }
 }
 
 /// libgit2 names a worktree also for one who stands inside `.git`, and takes one that was moved by hand, or

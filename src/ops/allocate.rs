@@ -152,6 +152,14 @@ fn allocate_outside(ctx: &mut Context, request: AllocateRequest) -> Result<Alloc
 
 /// Chooses and stores the ports in one exclusive transaction.
 fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Result<Allocated> {
+    for (index, wanted) in request.services.iter().enumerate() {
+        let service = &wanted.service;
+        if request.services[..index].iter().any(|other| other.service == *service) {
+            return Err(
+                Error::usage(format!("'{service}' is asked for twice")).hint("name each service once")
+            );
+        }
+    }
     cleanup::automatic(ctx, claim.settings);
     let attempt = Attempt {
         claim,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{copies, worktree};
+use super::{copies, run, worktree};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::Result;
@@ -60,6 +60,7 @@ pub fn cleanup(ctx: &mut Context, request: &CleanupRequest) -> Result<CleanedUp>
     if request.dry_run {
         return Ok(CleanedUp { dry_run: true, plan, warnings: Vec::new() });
     }
+    run::settle(ctx)?;
     let warnings = follow(ctx, &plan, &verdicts, &worktrees)?;
     note_time(ctx)?;
     Ok(CleanedUp { dry_run: false, plan, warnings })
@@ -85,6 +86,7 @@ pub(super) fn automatic(ctx: &mut Context, settings: &Settings) {
 }
 
 fn automatically(ctx: &mut Context, settings: &Settings, now: Timestamp) -> Result<()> {
+    let _ = run::settle(ctx);
     let worktrees = worktrees(ctx)?;
     let judged = |(record, verdict): &(WorktreeRecord, Verdict)| {
         let ripe = record.missing_since.is_some_and(|since| now.duration_since(since) >= GRACE);

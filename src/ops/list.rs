@@ -9,7 +9,6 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::registry::{Allocation, EnvironmentName, ProjectName, State};
 use crate::store::{self, Filter};
-use crate::system::files;
 use crate::system::process::Process;
 
 /// Which allocations to list. Every part that is set must hold.
@@ -61,7 +60,7 @@ pub fn list(ctx: &mut Context, request: &ListRequest) -> Result<Vec<Listed>> {
             let top = if top.as_os_str().is_empty() {
                 Standing::here(ctx)?.worktree.path
             } else {
-                files::canonical(top)
+                standing::top_of(top)
             };
             path = Some(top);
         }

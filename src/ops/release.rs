@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::standing::Standing;
+use super::standing::{self, Standing};
 use super::{cleanup, copies};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
 use crate::registry::{Allocation, EnvironmentName, Port, ProjectName, Protocol, ServiceName, Token};
 use crate::store::{self, Filter};
-use crate::system::files;
 
 /// One thing to release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +48,7 @@ pub fn release(ctx: &mut Context, request: &ReleaseRequest) -> Result<Released> 
     let filters = filters(ctx, request)?;
     let now = ctx.clock.now();
     let released = store::write(ctx.store()?, |tx| -> Result<Vec<Allocation>> {
-        let mut released: Vec<Allocation> = Vec::new();
+        let mut named: Vec<Allocation> = Vec::new();
         for (name, filter) in &filters {
             let found = tx.allocations(filter)?;
             if found.is_empty() {
@@ -57,13 +56,15 @@ pub fn release(ctx: &mut Context, request: &ReleaseRequest) -> Result<Released> 
                     .hint("see what there is: git port list --all"));
             }
             for allocation in found {
-                if released.iter().all(|done| done.id != allocation.id) {
-                    cleanup::release(tx, &allocation, now, "asked for")?;
-                    released.push(allocation);
+                if named.iter().all(|other| other.id != allocation.id) {
+                    named.push(allocation);
                 }
             }
         }
-        Ok(released)
+        for allocation in &named {
+            cleanup::release(tx, allocation, now, "asked for")?;
+        }
+        Ok(named)
     })?;
     let warnings = refresh(ctx, &released);
     Ok(Released { released: after(released, now), warnings })
@@ -146,7 +147,7 @@ fn token_at(ctx: &mut Context, path: &std::path::Path) -> Result<Token> {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "this worktree has no allocation"));
     }
     // The folder may be gone, so the registry is asked, not the disk.
-    let wanted = files::canonical(path);
+    let wanted = standing::top_of(path);
     let host = ctx.host.key.clone();
     let recorded = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
     let found = recorded.into_iter().find(|record| record.path == wanted);

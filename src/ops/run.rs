@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -26,6 +27,9 @@ use crate::template::server_flags;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long a server that listens elsewhere gets to listen on its port, too.
 const DRIFT: Duration = Duration::from_secs(3);
+/// Where servers listen beside their own port, often long before it: Node's inspector, Vite's reload,
+/// `LiveReload`.
+const SIDE_PORTS: &[RangeInclusive<u16>] = &[9229..=9239, 24678..=24678, 35729..=35729];
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +80,8 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
             session: request.session.clone(),
         },
     )?;
+    // Tidying is no condition for running.
+    let _ = settle(ctx);
     verify(ctx, &target)?;
     let environmental = env::env(ctx, Some(&environment), true)?;
     let mut variables: Vec<(String, String)> =
@@ -88,26 +94,25 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
     } else {
         request.command.clone()
     };
+    // Looked at before it starts, for a small server listens within milliseconds.
+    let known = listeners().listeners.iter().map(|listener| listener.inode).collect();
     let child = Foreground::start(&command, &variables).map_err(as_a_shell)?;
     let recorded = record(ctx, &target, &child, &command);
     if let Err(error) = &recorded {
         tell(Noted::Trouble(format!("it runs, but that is not recorded: {error}")));
     }
     let ended = Arc::new(AtomicBool::new(false));
+    let pid = child.pid();
     let own: HashSet<Port> = environmental.allocations.iter().map(|allocation| allocation.port).collect();
-    let lookout = Lookout {
-        pid: child.pid(),
-        target: target.clone(),
-        own,
-        open: request.open,
-        ended: Arc::clone(&ended),
-    };
+    let lookout =
+        Lookout { pid, target: target.clone(), own, known, open: request.open, ended: Arc::clone(&ended) };
     let thread = thread::spawn(move || lookout.watch(&mut tell));
     let status = child.wait();
     ended.store(true, Ordering::Relaxed);
+    thread.thread().unpark();
     let _ = thread.join();
     if recorded.is_ok() {
-        let _ = forget(ctx, &target);
+        let _ = forget(ctx, &target, pid);
     }
     let status = status
         .map_err(|error| Error::new(ErrorKind::Internal, format!("cannot wait for the program: {error}")))?;
@@ -125,7 +130,9 @@ fn as_a_shell(error: SystemError) -> Error {
 
 /// Refuses to start a program on a port that somebody else's process has.
 fn verify(ctx: &mut Context, target: &Allocation) -> Result<()> {
-    let seen = super::machine::look(ctx, std::slice::from_ref(target))?;
+    // Where the registry cannot be asked whose process it is, as in a sandbox, the port comes from the
+    // worktree's own copy, and the program finds out by itself whether it is taken.
+    let Ok(seen) = super::machine::look(ctx, std::slice::from_ref(target)) else { return Ok(()) };
     let Some(seen) = seen.first() else { return Ok(()) };
     // A process of this very worktree may be what the program is to talk to: a test run beside the server.
     if seen.in_use != Some(true) || !matches!(seen.state, State::Foreign | State::Unknown) {
@@ -167,19 +174,15 @@ fn record(ctx: &mut Context, target: &Allocation, child: &Foreground, command: &
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     let now = ctx.clock.now();
     let host = ctx.host.key.clone();
-    let dead: Vec<i64> = store::read(ctx.store()?, |rows| rows.runs(&host))?
-        .into_iter()
-        .filter(|run| !process::is_alive(&identity(run)))
-        .map(|run| run.allocation)
-        .collect();
     let run =
         RunRecord { allocation: target.id, host, pid, started, boot, command: words.join(" "), at: now };
     store::write(ctx.store()?, |tx| -> Result<(), StoreError> {
-        // What a killed `run` left behind goes with the next.
-        for allocation in &dead {
-            tx.delete_run(*allocation)?;
+        // A test run beside the server is not what the port is for; the server is.
+        let others = tx.runs(&run.host)?;
+        let server = others.iter().find(|other| other.allocation == run.allocation);
+        if !server.is_some_and(|server| process::is_alive(&identity(server))) {
+            tx.put_run(&run)?;
         }
-        tx.put_run(&run)?;
         if let Some(allocation) = current(tx, target)? {
             tx.update_allocation(&Allocation {
                 status: Status::Active,
@@ -197,8 +200,35 @@ pub fn identity(run: &RunRecord) -> ProcessId {
     ProcessId { pid: run.pid, started: run.started, boot: run.boot.clone() }
 }
 
-fn forget(ctx: &mut Context, target: &Allocation) -> Result<()> {
+/// Puts right what a killed `run` left behind.
+pub(super) fn settle(ctx: &mut Context) -> Result<()> {
+    let host = ctx.host.key.clone();
+    let dead = |runs: Vec<RunRecord>| -> Vec<RunRecord> {
+        runs.into_iter().filter(|run| !process::is_alive(&identity(run))).collect()
+    };
+    if dead(store::read(ctx.store()?, |rows| rows.runs(&host))?).is_empty() {
+        return Ok(());
+    }
+    let live = Filter { host: Some(host.clone()), ..Filter::live() };
     store::write(ctx.store()?, |tx| -> Result<(), StoreError> {
+        let allocations = tx.allocations(&live)?;
+        for run in dead(tx.runs(&host)?) {
+            tx.delete_run(run.allocation)?;
+            if let Some(allocation) = allocations.iter().find(|allocation| allocation.id == run.allocation) {
+                tx.update_allocation(&Allocation { status: Status::Allocated, ..allocation.clone() })?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn forget(ctx: &mut Context, target: &Allocation, pid: u32) -> Result<()> {
+    store::write(ctx.store()?, |tx| -> Result<(), StoreError> {
+        let runs = tx.runs(&target.host)?;
+        if !runs.iter().any(|run| run.allocation == target.id && run.pid == pid) {
+            return Ok(());
+        }
         tx.delete_run(target.id)?;
         if let Some(allocation) = current(tx, target)? {
             tx.update_allocation(&Allocation { status: Status::Allocated, ..allocation })?;
@@ -224,6 +254,8 @@ struct Lookout {
     pid: u32,
     target: Allocation,
     own: HashSet<Port>,
+    /// The listeners that were there before it.
+    known: HashSet<u64>,
     open: bool,
     ended: Arc<AtomicBool>,
 }
@@ -231,8 +263,8 @@ struct Lookout {
 impl Lookout {
     fn watch(&self, tell: &mut impl FnMut(Noted)) {
         let since = Instant::now();
-        let known: HashSet<u64> = listeners().listeners.iter().map(|listener| listener.inode).collect();
         let mut elsewhere_since = None;
+        let mut warned = false;
         let mut pause = Duration::from_millis(50);
         while !self.ended.load(Ordering::Relaxed) && since.elapsed() < PATIENCE {
             let seen = listeners();
@@ -240,22 +272,27 @@ impl Lookout {
                 return;
             }
             let new: Vec<Listener> =
-                seen.listeners.into_iter().filter(|one| !known.contains(&one.inode)).collect();
+                seen.listeners.into_iter().filter(|one| !self.known.contains(&one.inode)).collect();
             let ours = self.ports_of_descendants(&new);
             if ours.contains(&self.target.port) {
                 self.listens(tell);
                 return;
             }
-            let elsewhere: Vec<Port> = ours.into_iter().filter(|port| !self.own.contains(port)).collect();
+            let elsewhere: Vec<Port> = ours.into_iter().filter(|port| self.is_elsewhere(*port)).collect();
             if elsewhere.is_empty() {
                 elsewhere_since = None;
-            } else if elsewhere_since.get_or_insert_with(Instant::now).elapsed() >= DRIFT {
+            } else if !warned && elsewhere_since.get_or_insert_with(Instant::now).elapsed() >= DRIFT {
+                // It may come to listen on its port all the same, and have its page opened.
                 tell(Noted::Drift { port: self.target.port, elsewhere });
-                return;
+                warned = true;
             }
-            thread::sleep(pause);
+            thread::park_timeout(pause);
             pause = (pause * 2).min(Duration::from_millis(400));
         }
+    }
+
+    fn is_elsewhere(&self, port: Port) -> bool {
+        !self.own.contains(&port) && !SIDE_PORTS.iter().any(|range| range.contains(&port.number()))
     }
 
     fn ports_of_descendants(&self, new: &[Listener]) -> Vec<Port> {
@@ -279,10 +316,10 @@ impl Lookout {
     fn listens(&self, tell: &mut impl FnMut(Noted)) {
         let url = self.target.url();
         tell(Noted::Listening(self.target.port, url.clone()));
-        if let Some(url) = url.filter(|_| self.open) {
-            if let Err(error) = browser::open(&url) {
-                tell(Noted::Trouble(format!("cannot open {url}: {error}")));
-            }
+        if let Some(url) = url.filter(|_| self.open)
+            && let Err(error) = browser::open(&url)
+        {
+            tell(Noted::Trouble(format!("cannot open {url}: {error}")));
         }
     }
 }

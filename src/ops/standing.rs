@@ -1,6 +1,6 @@
 //! Where one stands: repository, worktree, project, and the settings that hold there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::Settings;
 use crate::context::Context;
@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::git::{Repo, Worktree, identity};
 use crate::registry::{EnvironmentName, Place, ProjectName, ServiceName, Token, WorktreeRecord};
 use crate::store;
-use crate::system::mounts;
+use crate::system::{files, mounts};
 
 /// A worktree, and what holds in it.
 pub struct Standing {
@@ -127,6 +127,13 @@ pub fn project_name(settings: &Settings, repo: &Repo) -> ProjectName {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         ProjectName::from_folder(name.strip_suffix(".git").unwrap_or(&name))
     })
+}
+
+/// Returns the top of the worktree that a path lies in, or, where there is none any more, the path itself
+/// as it would be recorded.
+pub fn top_of(path: &Path) -> PathBuf {
+    let repo = if path.is_dir() { Repo::at(path).ok() } else { None };
+    repo.and_then(|repo| repo.worktree).unwrap_or_else(|| files::canonical(path))
 }
 
 fn place(path: &Path) -> Place {

@@ -67,8 +67,12 @@ pub struct Output {
     verbose: bool,
     color: bool,
     color_on_stderr: bool,
+    pending: RefCell<Vec<u8>>,
     failure: RefCell<Option<io::Error>>,
 }
+
+/// How much of an answer waits to be written.
+const PENDING: usize = 64 * 1024;
 
 impl Output {
     /// Returns the streams, with colour as chosen, or as `NO_COLOR`, `CLICOLOR_FORCE` and `TERM` say.
@@ -95,6 +99,7 @@ impl Output {
             verbose,
             color: wanted(io::stdout().is_terminal()),
             color_on_stderr: wanted(io::stderr().is_terminal()),
+            pending: RefCell::default(),
             failure: RefCell::new(None),
         }
     }
@@ -102,7 +107,7 @@ impl Output {
     /// Returns another pair of streams like these, for a thread that tells what goes on meanwhile.
     #[must_use]
     pub fn narrator(&self) -> Self {
-        Self { failure: RefCell::new(None), ..*self }
+        Self { pending: RefCell::default(), failure: RefCell::new(None), ..*self }
     }
 
     /// Says whether a program reads the answer.
@@ -142,25 +147,35 @@ impl Output {
         self.write(bytes);
     }
 
+    /// A table of a thousand lines is one write, not a thousand.
     fn write(&self, bytes: &[u8]) {
+        self.pending.borrow_mut().extend_from_slice(bytes);
+        if self.pending.borrow().len() > PENDING {
+            self.flush();
+        }
+    }
+
+    /// Sends what was printed on its way: for a command that goes on.
+    pub fn flush(&self) {
+        let pending = std::mem::take(&mut *self.pending.borrow_mut());
         let mut failure = self.failure.borrow_mut();
-        if failure.is_none() {
+        if failure.is_none() && !pending.is_empty() {
             let mut stdout = io::stdout().lock();
-            *failure = stdout.write_all(bytes).and_then(|()| stdout.flush()).err();
+            *failure = stdout.write_all(&pending).and_then(|()| stdout.flush()).err();
         }
     }
 
     /// Tells what is going on, unless only the answer is wanted.
     pub fn status(&self, message: &str) {
         if !self.quiet {
-            tell(&escape(message));
+            self.tell(&escape(message));
         }
     }
 
     /// Warns.
     pub fn warning(&self, message: &str) {
         let label = painted(self.color_on_stderr, Style::Warning, "warning:");
-        tell(&format!("{label} {}", escape(message)));
+        self.tell(&format!("{label} {}", escape(message)));
     }
 
     /// Tells all of them.
@@ -175,7 +190,7 @@ impl Output {
     pub fn hint(&self, message: &str) {
         if !self.quiet {
             let label = painted(self.color_on_stderr, Style::Faint, "hint:");
-            tell(&format!("{label} {}", escape(message)));
+            self.tell(&format!("{label} {}", escape(message)));
         }
     }
 
@@ -191,22 +206,31 @@ impl Output {
     /// Reports a failure in words, whoever reads the answer.
     pub fn complain(&self, error: &Error) {
         let label = painted(self.color_on_stderr, Style::Bad, "error:");
-        tell(&format!("{label} {}", escape(&error.full_message())));
+        self.tell(&format!("{label} {}", escape(&error.full_message())));
         for hint in &error.hints {
             self.hint(hint);
         }
     }
 
+    /// On a terminal both streams are read as one, so what was printed before comes before.
+    fn tell(&self, line: &str) {
+        self.flush();
+        // Nobody is left to tell that standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
     /// Returns what went wrong with standard output. A reader that has seen enough is no failure, as
     /// for every Unix tool that ends a pipe.
     pub fn finish(&self) -> Option<io::Error> {
+        self.flush();
         self.failure.borrow_mut().take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 }
 
-fn tell(line: &str) {
-    // Nobody is left to tell that standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.flush();
+    }
 }
 
 fn painted(color: bool, style: Style, text: &str) -> String {

@@ -179,27 +179,39 @@ impl Chooser<'_> {
             return Ok(Vec::new());
         }
         let landscape = self.landscape;
-        if count > 1 {
-            for range in landscape.ranges {
-                if let Some(run) = self.neighbours(*range, count) {
-                    return Ok(run);
-                }
+        // An earlier range comes before neighbours in a later one.
+        for range in landscape.ranges {
+            if let Some(run) = self.neighbours(*range, count) {
+                return Ok(run);
+            }
+            if let Some(scattered) = self.scattered(std::slice::from_ref(range), count) {
+                return Ok(scattered);
             }
         }
-        let mut picked = Vec::with_capacity(count);
-        for range in landscape.ranges {
-            let (fresh, released) = self.candidates(*range);
-            for port in fresh.into_iter().chain(released) {
-                if self.is_free(port) {
-                    self.given.insert(port);
-                    picked.push(port);
-                    if picked.len() == count {
-                        return Ok(picked);
-                    }
-                }
-            }
+        if let Some(scattered) = self.scattered(landscape.ranges, count) {
+            return Ok(scattered);
         }
         Err(Refusal::RangeFull { in_use: self.in_use })
+    }
+
+    /// Returns the first `count` ports of these ranges, wherever they are; none if there are not as many.
+    fn scattered(&mut self, ranges: &[PortRange], count: usize) -> Option<Vec<Port>> {
+        let mut picked = Vec::with_capacity(count);
+        for range in ranges {
+            let (fresh, released) = self.candidates(*range);
+            for port in fresh.into_iter().chain(released) {
+                if picked.len() == count {
+                    break;
+                }
+                if self.is_free(port) {
+                    picked.push(port);
+                }
+            }
+        }
+        (picked.len() == count).then(|| {
+            self.given.extend(&picked);
+            picked
+        })
     }
 
     /// Returns ports of the range in the order in which they are offered: those nobody has had, then

@@ -85,6 +85,16 @@ fn is_word(text: &str, max: usize) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
+/// Fails unless the text can stand where a URL has its host: a name or an address.
+pub fn check_hostname(name: &str) -> Result<(), InvalidName> {
+    let harmful = |c: char| c.is_whitespace() || c.is_control() || "/\\@?#\"'<>".contains(c);
+    if !name.is_empty() && name.len() <= 253 && !name.contains(harmful) {
+        return Ok(());
+    }
+    let rule = "no space and no '/', '@', '?', '#', quote or bracket; 253 at most";
+    Err(InvalidName { name: name.to_owned(), what: "a host name", rule })
+}
+
 impl EnvironmentName {
     /// Returns `dev`, the environment meant when none is named.
     pub fn dev() -> Self {
@@ -213,6 +223,16 @@ mod tests {
         assert!("a".repeat(63).parse::<ServiceName>().is_ok());
         assert!("../x".parse::<ProjectName>().is_err());
         assert!("été.2".parse::<ProjectName>().is_ok());
+    }
+
+    #[test]
+    fn a_host_name_cannot_lead_a_url_elsewhere() {
+        for name in ["", "a b", "a/b", "me@b", "a?b", "a#b", "a\\b", "a\nb", "<b>", &"a".repeat(254)] {
+            assert!(check_hostname(name).is_err(), "{name:?}");
+        }
+        for name in ["consilio.153.se", "localhost", "münchen.example", "[::1]"] {
+            assert!(check_hostname(name).is_ok(), "{name:?}");
+        }
     }
 
     #[test]

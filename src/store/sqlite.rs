@@ -1,14 +1,16 @@
 //! The registry in one SQLite file: opening, locking, durability.
 //!
-//! WAL with `synchronous=FULL`, so that what was acknowledged survives a power cut, and `BEGIN
+//! WAL with every commit synced, so that what was acknowledged survives a power cut, and `BEGIN
 //! IMMEDIATE` behind a lock on a file of its own. SQLite's own waiting is unfair and gives up under
 //! load; the system's lock queues, and is taken only after the database is open, because a process that
 //! locks first makes every other one a first opener and a last closer. On network file systems, where
 //! WAL does not work, the rollback journal is used.
 //!
 //! The file may be replaced under a process that has it open, as a restored backup does; what is then
-//! written goes into a ghost. So the file's identity is compared before every write.
+//! written goes into a ghost. So the file's identity is compared before every write. A symbolic link in
+//! its place is refused, because it turns whatever file it leads to into a registry.
 
+mod columns;
 mod rows;
 
 use std::fs;
@@ -27,6 +29,12 @@ use rows::SqliteRows;
 /// Below this size the write-ahead log is left as it is when a command ends: folding it into the
 /// database costs more than the whole command.
 const WAL_LEFT_ALONE: u64 = 128 * 1024;
+
+/// How often the file may be replaced while somebody waits for the lock, before he gives up.
+const REPLACED_AT_MOST: u32 = 5;
+
+/// What every connection is opened with.
+const ALWAYS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLITE_OPEN_NOFOLLOW);
 
 /// The registry in a file.
 pub struct SqliteStore {
@@ -48,7 +56,13 @@ impl SqliteStore {
     /// Returns the registry in this file, which need not exist. A writer waits in line at most
     /// `patience`.
     pub fn new(path: &Path, patience: Duration) -> Self {
-        Self { path: files::canonical(path), patience, open: None }
+        // The folders may be reached through links, as a home often is; the file itself may not.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = match (absolute.parent(), absolute.file_name()) {
+            (Some(folder), Some(name)) => files::canonical(folder).join(name),
+            _ => absolute,
+        };
+        Self { path, patience, open: None }
     }
 
     fn failure(&self, act: &'static str, error: &rusqlite::Error) -> StoreError {
@@ -66,37 +80,65 @@ impl SqliteStore {
     }
 
     fn open_for_reading(&self) -> Result<Open, StoreError> {
-        let missing = match fs::metadata(&self.path) {
-            Ok(metadata) => metadata.len() == 0,
-            Err(error) if files::is_absent(&error) => true,
-            Err(error) => return Err(self.denied("open", &error.to_string())),
-        };
-        if missing {
-            // Nothing was ever recorded; a question must not make a registry.
-            let connection = Connection::open_in_memory().map_err(|error| self.failure("open", &error))?;
-            migrate(&connection, 0).map_err(|error| self.failure("open", &error))?;
-            return Ok(Open { connection, writable: false, identity: None });
+        if !self.exists()? {
+            return self.open_empty();
         }
+        // SQLite opens a file that may not be written for reading, but WAL wants to write beside it.
         let attempts = [
             (self.path.clone(), OpenFlags::SQLITE_OPEN_READ_WRITE),
-            (self.path.clone(), OpenFlags::SQLITE_OPEN_READ_ONLY),
             (immutable(&self.path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI),
         ];
         let mut first_failure = None;
         for (path, flags) in attempts {
-            let opened = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            // The file as it lies there is not the registry while the log beside it holds more.
+            if flags.contains(OpenFlags::SQLITE_OPEN_URI) && log_size(&self.path) > 0 {
+                continue;
+            }
+            let opened = Connection::open_with_flags(path, flags | ALWAYS)
                 .and_then(|connection| self.settle(&connection).map(|version| (connection, version)));
             match opened {
+                // Somebody is about to fill it.
+                Ok((_, 0)) => return self.open_empty(),
                 Ok((connection, version)) => {
                     self.admit(&connection, version, "min_reader")?;
                     let writable = connection.is_readonly("main") == Ok(false) && version == VERSION;
                     return Ok(Open { connection, writable, identity: identity(&self.path) });
                 }
-                Err(error) => first_failure = first_failure.or(Some(error)),
+                Err(error) => {
+                    let may_be_readable = is_for_want_of_writing(&error);
+                    let first = first_failure.get_or_insert(error);
+                    if !may_be_readable {
+                        return Err(self.failure("open", first));
+                    }
+                }
             }
         }
         let error = first_failure.unwrap_or(rusqlite::Error::InvalidQuery);
         Err(self.failure("open", &error))
+    }
+
+    /// Nothing was ever recorded; a question must not make a registry.
+    fn open_empty(&self) -> Result<Open, StoreError> {
+        let connection = Connection::open_in_memory().map_err(|error| self.failure("open", &error))?;
+        migrate(&connection, 0).map_err(|error| self.failure("open", &error))?;
+        Ok(Open { connection, writable: false, identity: None })
+    }
+
+    /// Says whether there is a file with something in it. An empty one is what a process leaves that was
+    /// killed between making the file and filling it.
+    fn exists(&self) -> Result<bool, StoreError> {
+        let metadata = match fs::symlink_metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if files::is_absent(&error) => return Ok(false),
+            Err(error) => return Err(self.denied("open", &error.to_string())),
+        };
+        if metadata.is_symlink() {
+            return Err(self.denied("open", "it is a symbolic link"));
+        }
+        if !metadata.is_file() {
+            return Err(self.denied("open", "it is not a file"));
+        }
+        Ok(metadata.len() > 0)
     }
 
     fn writing(&mut self) -> Result<&mut Open, StoreError> {
@@ -109,9 +151,8 @@ impl SqliteStore {
     }
 
     fn open_for_writing(&self) -> Result<Open, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let exists = fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > 0);
-        if exists {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | ALWAYS;
+        if self.exists()? {
             let connection = Connection::open_with_flags(&self.path, flags)
                 .map_err(|error| self.failure("open", &error))?;
             let version = self.settle(&connection).map_err(|error| self.failure("open", &error))?;
@@ -128,9 +169,9 @@ impl SqliteStore {
 
     /// Makes the file, or brings it to this version, while nobody else does.
     fn create_or_migrate(&self, flags: OpenFlags) -> Result<Open, StoreError> {
-        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let folder = self.folder();
         files::create_private_dir(folder).map_err(|error| self.system_failure("open", &error))?;
-        safe_folder(folder).map_err(|why| self.denied("open", &why))?;
+        self.check_folder()?;
         let _lock = self.lock()?;
         // The file is made private before SQLite makes its companions, which copy its mode.
         files::create(&self.path, b"", files::Access::Private)
@@ -157,10 +198,23 @@ impl SqliteStore {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if application != APPLICATION_ID && (application, version) != (0, 0) {
+        // In WAL it is the same as `full`: the log is synced at each commit. With a rollback journal it
+        // also syncs the folder, without which a power cut may bring back the journal of a transaction
+        // that was acknowledged.
+        connection.pragma_update(None, "synchronous", "extra")?;
+        // In one view: while it is being made, one of these is there before the other.
+        let view = connection.unchecked_transaction()?;
+        let application: i64 = view.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let version: i64 = view.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let is_empty = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+        let ours = match (application, version) {
+            (APPLICATION_ID, 1..) => true,
+            // A new file, unless it is the database of a program that marks its own with nothing.
+            (0, 0) => view.query_row(is_empty, [], |row| row.get(0))?,
+            _ => false,
+        };
+        view.finish()?;
+        if !ours {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
             return Err(rusqlite::Error::SqliteFailure(
                 code,
@@ -186,10 +240,33 @@ impl SqliteStore {
         Err(StoreError::Newer { registry: self.location(), found: version, known: VERSION })
     }
 
+    /// Takes the lock with the database open, in that order.
+    fn locked_for_writing(&mut self) -> Result<Lock, StoreError> {
+        for _ in 0..REPLACED_AT_MOST {
+            let opened = self.writing()?.identity;
+            self.check_folder()?;
+            let lock = self.lock()?;
+            if opened == identity(&self.path) {
+                return Ok(lock);
+            }
+            // Whoever held the lock put another file in its place, or none. Opening that one may need
+            // the lock, so it is let go first.
+        }
+        Err(StoreError::Busy { registry: self.location() })
+    }
+
     fn lock(&self) -> Result<Lock, StoreError> {
         let mut path = self.path.clone().into_os_string();
         path.push(".lock");
         Lock::acquire(Path::new(&path), self.patience).map_err(|error| self.system_failure("write", &error))
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
+    }
+
+    fn check_folder(&self) -> Result<(), StoreError> {
+        safe_folder(self.folder()).map_err(|why| self.denied("open", &why))
     }
 
     fn denied(&self, act: &'static str, why: &str) -> StoreError {
@@ -222,17 +299,28 @@ impl Store for SqliteStore {
     }
 
     fn transact(&mut self, work: &mut dyn FnMut(&mut dyn Transaction) -> Verdict) -> Result<(), StoreError> {
-        self.writing()?;
-        let _lock = self.lock()?;
+        let _lock = self.locked_for_writing()?;
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| failure(&path, "write", &error);
-        // Whoever held the lock may have put another file in its place.
         let open = self.writing()?;
-        let transaction =
-            open.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        match work(&mut SqliteRows::new(&transaction, &path)) {
-            Verdict::Commit => transaction.commit().map_err(failed),
-            Verdict::Rollback => transaction.rollback().map_err(failed),
+        let mut made_room = false;
+        loop {
+            let transaction =
+                open.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+            let ended = match work(&mut SqliteRows::new(&transaction, &path)) {
+                Verdict::Commit => transaction.commit(),
+                // SQLite may have undone it already, as it does on a full disk; that is no second failure.
+                Verdict::Rollback => transaction.finish(),
+            };
+            match ended {
+                Err(error) if !made_room && is_full(&error) => {
+                    made_room = fold_log(&open.connection);
+                    if !made_room {
+                        return Err(failed(error));
+                    }
+                }
+                ended => return ended.map_err(failed),
+            }
         }
     }
 
@@ -248,31 +336,51 @@ impl Store for SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         let Some(open) = &self.open else { return };
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        if open.writable && fs::metadata(log).is_ok_and(|metadata| metadata.len() > WAL_LEFT_ALONE) {
+        if open.writable && log_size(&self.path) > WAL_LEFT_ALONE {
             let _ = open.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
 }
 
+/// Returns how long the write-ahead log is; 0 if there is none.
+fn log_size(registry: &Path) -> u64 {
+    let mut log = registry.to_owned().into_os_string();
+    log.push("-wal");
+    fs::metadata(log).map_or(0, |metadata| metadata.len())
+}
+
+/// Folds the log into the database, which gives its room back: a port can be released on a full disk.
+fn fold_log(connection: &Connection) -> bool {
+    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    folded == Ok(0)
+}
+
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
 /// Applies the scripts that are missing, all or none.
 fn migrate(connection: &Connection, version: i64) -> Result<(), rusqlite::Error> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let applied = (|| {
-        let done = usize::try_from(version).unwrap_or(0);
-        for script in SQLITE.iter().skip(done) {
-            connection.execute_batch(script)?;
-        }
-        for (key, value) in [("min_reader", MIN_READER), ("min_writer", MIN_WRITER)] {
-            let sql = "INSERT INTO notes (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
-            connection.execute(sql, (key, value.to_string()))?;
-        }
-        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", VERSION)
-    })();
-    connection.execute_batch(if applied.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-    applied
+    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let done = usize::try_from(version).unwrap_or(0);
+    for script in SQLITE.iter().skip(done) {
+        transaction.execute_batch(script)?;
+    }
+    for (key, value) in [("min_reader", MIN_READER), ("min_writer", MIN_WRITER)] {
+        let sql =
+            "INSERT INTO notes (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+        transaction.execute(sql, (key, value.to_string()))?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// Says whether opening failed because WAL wants to write even when one only reads.
+fn is_for_want_of_writing(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+    let codes = [CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure];
+    error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
 }
 
 fn failure(path: &Path, act: &'static str, error: &rusqlite::Error) -> StoreError {

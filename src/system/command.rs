@@ -15,11 +15,12 @@ pub struct Command {
 
 impl Command {
     /// Returns a command with nothing on its standard input.
-    pub fn new(program: &str) -> Self {
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        let program = program.as_ref();
         #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
         let mut inner = std::process::Command::new(program);
         inner.stdin(Stdio::null());
-        Self { program: program.to_owned(), inner }
+        Self { program: program.to_string_lossy().into_owned(), inner }
     }
 
     /// Adds an argument.
@@ -87,8 +88,8 @@ impl Command {
         self.status()
     }
 
-    /// Runs it to its end. Its standard error is passed on line by line, but for the lines that
-    /// `holds_back` picks, which are returned.
+    /// Runs it to its end. Its standard error is passed on line by line, up to the first line that
+    /// `holds_back` picks; that and what follows is returned.
     pub fn status_holding_back(
         mut self,
         stdout_on_stderr: bool,
@@ -110,7 +111,7 @@ impl Command {
             // A program it left behind may keep the stream open; then this waits for that, too, as a shell
             // that reads a pipe does.
             while reader.read_until(b'\n', &mut line).map_err(failed(&self.program))? > 0 {
-                if holds_back(&line) {
+                if !held.is_empty() || holds_back(&line) {
                     held.extend_from_slice(&line);
                 } else {
                     pass_on(&line);
@@ -120,6 +121,11 @@ impl Command {
         }
         let status = child.wait().map_err(failed(&self.program))?;
         Ok((status, held))
+    }
+
+    /// Starts it with this process's own output streams.
+    pub fn spawn(mut self) -> Result<Child, SystemError> {
+        self.inner.spawn().map_err(|source| SystemError::Program { program: self.program, source })
     }
 
     /// Starts it with its output streams piped.

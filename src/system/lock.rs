@@ -23,7 +23,11 @@ impl Lock {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
             #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            {
+                use std::os::unix::fs::OpenOptionsExt;
+                // A link planted in its place would make a file wherever it leads.
+                options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+            }
             options.open(path).map_err(SystemError::file("open", path))
         };
         let file = open()?;

@@ -63,8 +63,13 @@ pub fn descends_from(pid: u32, ancestor: u32) -> bool {
     std::iter::successors(Some(pid), |pid| system::parent(*pid)).take(GENERATIONS).any(|one| one == ancestor)
 }
 
+/// Returns what a process has started that still runs, and what that has started.
+pub fn descendants(pid: u32) -> Vec<ProcessId> {
+    let below = pids().into_iter().filter(|one| *one != pid && descends_from(*one, pid));
+    below.filter_map(system::identity).collect()
+}
+
 /// Returns the numbers of all processes, in ascending order.
-#[cfg(target_os = "linux")]
 pub(super) fn pids() -> Vec<u32> {
     system::pids()
 }

@@ -185,7 +185,10 @@ fn env_file_readers_get_every_value_back() {
             assert_reads(name, &[name, "-c", "set -a; . ./given; set +a; exec env -0"], &text, &variables);
         }
     }
-    if is_there("node with --env-file", &["node", "--env-file=/dev/null", "-e", "0"]) {
+    // Older ones (before 20.6) read no such file, and a distribution may have nothing newer.
+    let node = is_there("node", &["node", "-e", "0"]);
+    let reads = || Command::new("node").args(["--env-file=/dev/null", "-e", "0"]).output().unwrap().status;
+    if node && reads().success() {
         let print =
             "process.stdout.write(Object.entries(process.env).map(([k, v]) => `${k}=${v}\\0`).join(''))";
         assert_reads("node", &["node", "--env-file=given", "-e", print], &text, &variables);

@@ -243,7 +243,9 @@ fn add_takes_and_says_what_git_does() {
     let run = env.git_port(&repo, ["--json", "worktree", "add", "../y"]).success();
     assert_eq!(run.object()["allocations"][0]["port"], env.port(1));
     assert!(run.stderr.contains("Preparing worktree"), "git's own words: {run:?}");
-    assert_eq!(live(&env, &repo), 2);
+    assert!(!stranger.join(".git-port.env").exists());
+    // The next command that looks around finds what git made by itself.
+    assert_eq!(live(&env, &repo), 3);
 }
 
 #[test]

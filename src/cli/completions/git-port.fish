@@ -11,24 +11,25 @@ function __git_port_complete
     COMPLETE=fish git-port -- $words (commandline --current-token --cut-at-cursor) 2>/dev/null
 end
 
-# Says whether the command of git is 'port'.
-function __git_port_is_command
+# Says whether the command of git is this one; '' stands for none yet.
+function __git_port_git_command_is
     set -l words (commandline --current-process --tokenize --cut-at-cursor)
     set -e words[1]
     while set -q words[1]
         switch $words[1]
-            case -C -c --git-dir --work-tree --namespace --exec-path --super-prefix --config-env
+            case -C -c --git-dir --work-tree --namespace --config-env
                 set -e words[1]
             case '-*'
-            case port
-                return 0
             case '*'
-                return 1
+                break
         end
         set -e words[1]
     end
-    return 1
+    test "$words[1]" = "$argv[1]"
 end
 
 complete --command git-port --no-files --keep-order --arguments '(__git_port_complete)'
-complete --command git --condition __git_port_is_command --no-files --keep-order --arguments '(__git_port_complete)'
+complete --command git --condition '__git_port_git_command_is port' --no-files --keep-order \
+    --arguments '(__git_port_complete)'
+complete --command git --condition '__git_port_git_command_is ""' --no-files --arguments port \
+    --description 'Ports for each worktree'

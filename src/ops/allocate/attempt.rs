@@ -104,7 +104,7 @@ impl Attempt<'_> {
         let mut allocation = existing.clone();
         let replace = |field: &mut Option<String>, value: &Option<String>| {
             if value.is_some() {
-                field.clone_from(value);
+                *field = noted(value.as_ref());
             }
         };
         replace(&mut allocation.description, &self.request.description);
@@ -222,13 +222,13 @@ impl Attempt<'_> {
             environment: claim.environment.clone(),
             primary,
             status: Status::Allocated,
-            service_type: (request.service_type.clone())
+            service_type: noted(request.service_type.as_ref())
                 .or_else(|| inherited(|old| &old.service_type))
                 .or_else(|| configured.and_then(|service| service.service_type.clone())),
-            description: (request.description.clone())
+            description: noted(request.description.as_ref())
                 .or_else(|| inherited(|old| &old.description))
                 .or_else(|| configured.and_then(|service| service.description.clone())),
-            public_hostname: (request.public_hostname.clone())
+            public_hostname: noted(request.public_hostname.as_ref())
                 .or_else(|| inherited(|old| &old.public_hostname))
                 .or_else(|| configured.and_then(|service| service.public_hostname.clone())),
             pinned: old.is_some_and(|old| old.pinned),
@@ -385,6 +385,11 @@ fn forget_predecessors(tx: &mut dyn Transaction, allocation: &Allocation) -> Res
         }
     }
     Ok(())
+}
+
+/// An empty text is none, as `update` has it.
+fn noted(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
 }
 
 fn find<'a>(live: &'a [Allocation], service: &ServiceName, protocol: Protocol) -> Option<&'a Allocation> {

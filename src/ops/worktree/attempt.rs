@@ -29,6 +29,8 @@ pub(super) struct Add<'a> {
     pub(super) stdout_on_stderr: bool,
     /// Keep git's words for an error message, instead of passing them on.
     pub(super) keep_words: bool,
+    /// Leave no new branch behind, also where git refuses for a reason of its own and leaves one.
+    pub(super) leave_no_branch: bool,
 }
 
 impl Add<'_> {
@@ -45,14 +47,15 @@ impl Add<'_> {
         loop {
             tries += 1;
             let (status, words, held) = self.once()?;
-            let lost = status != 0 && tries < TRIES && is_race(&held) && !stands();
+            let lost = status != 0 && !stands() && is_race(&held);
             // A new branch that git made for a worktree it did not make is in everybody's way.
-            if status != 0 && is_new && !stands() {
-                if let (Some(repo), Some(branch)) = (self.repo, &branch) {
-                    remove_branch(repo, branch);
-                }
+            if is_new
+                && (lost || (self.leave_no_branch && status != 0 && !stands()))
+                && let (Some(repo), Some(branch)) = (self.repo, &branch)
+            {
+                remove_branch(repo, branch);
             }
-            if !lost {
+            if !lost || tries == TRIES {
                 if !self.keep_words {
                     crate::system::command::pass_on(&held);
                 }
@@ -85,7 +88,7 @@ pub(super) fn add(
     keep_words: bool,
     stands: &dyn Fn() -> bool,
 ) -> Result<()> {
-    let add = Add { repo: Some(repo), arguments, stdout_on_stderr: true, keep_words };
+    let add = Add { repo: Some(repo), arguments, stdout_on_stderr: true, keep_words, leave_no_branch: true };
     let (status, words) = add.run(stands)?;
     if status == 0 {
         return Ok(());

@@ -86,7 +86,9 @@ pub fn pass_through(
         if verb == Verb::Add {
             let stands = || repo.as_ref().is_some_and(|repo| !made(repo, &before).is_empty());
             let (repo, stdout_on_stderr) = (repo.as_ref(), on_stderr);
-            Add { repo, arguments: words, stdout_on_stderr, keep_words: false }.run(&stands)?.0
+            Add { repo, arguments: words, stdout_on_stderr, keep_words: false, leave_no_branch: false }
+                .run(&stands)?
+                .0
         } else {
             let command = git().args(words).inherit_stdin();
             exit_code(if on_stderr { command.status_on_stderr()? } else { command.status()? })
@@ -166,9 +168,10 @@ pub fn look_around(ctx: &mut Context) {
     if !matches!(identity::find_repository_token(&repo.common_dir), Ok(Some(_))) {
         return;
     }
+    let Ok(settings) = ctx.settings(Some(&repo), repo.worktree.as_deref()) else { return };
     // One who stands in a copy of a worktree is told.
     let _ = standing::current(ctx, &repo);
-    let _ = reconcile(ctx, &repo);
+    let _ = if settings.cleanup.auto { reconcile(ctx, &repo).map(|_| ()) } else { follow_moves(ctx, &repo) };
     for worktree in newcomers(&repo).unwrap_or_default() {
         if let Ok(standing) = Standing::of(ctx, repo.clone(), worktree) {
             let _ = allocate::allocate_in(ctx, &standing, AllocateRequest::default());
@@ -204,11 +207,11 @@ pub fn follow_moves(ctx: &mut Context, repo: &Repo) -> Result<()> {
     follow(ctx, repo).map(|_| ())
 }
 
-/// A worktree that git has removed.
-type Gone = (WorktreeRecord, Verdict);
+/// Worktrees that are gone, with what became of them.
+type Gone = Vec<(WorktreeRecord, Verdict)>;
 
 /// Follows what has moved. Returns what git has removed, and what the user should know.
-fn follow(ctx: &mut Context, repo: &Repo) -> Result<(Vec<Gone>, Vec<String>)> {
+fn follow(ctx: &mut Context, repo: &Repo) -> Result<(Gone, Vec<String>)> {
     let (mut removed, mut warnings) = (Vec::new(), Vec::new());
     if identity::find_repository_token(&repo.common_dir)?.is_none() {
         return Ok((removed, warnings));

@@ -1,17 +1,20 @@
 //! The registry's rows in SQLite: what stands in which column.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::types::{Type, Value};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::columns::{
+    ALLOCATION, WORKTREE, allocation, optional, optional_time, parsed, path_bytes, path_from, port, range,
+    time, values, worktree,
+};
 use super::failure;
 use crate::registry::{
-    Allocation, EnvironmentName, Event, HealthCheck, Place, Port, PortRange, ProjectName, Protocol,
-    RangeRecord, Reservation, RunRecord, Token, WorktreeRecord,
+    Allocation, EnvironmentName, Event, HealthCheck, Port, PortRange, ProjectName, Protocol, RangeRecord,
+    Reservation, RunRecord, Token, WorktreeRecord,
 };
 use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
 
@@ -20,13 +23,6 @@ pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
     path: &'a Path,
 }
-
-const ALLOCATION: &str = "id, host, owner, protocol, port, project, worktree, path, branch, service, environment, \
-    is_primary, status, service_type, description, public_hostname, pinned, session, allocated_at, last_used_at, \
-    last_checked_at, released_at";
-
-const WORKTREE: &str = "token, host, project, repository, common_dir, admin_dir, path, branch, main, device, \
-    filesystem, mount, seen_at, missing_since";
 
 impl<'a> SqliteRows<'a> {
     pub(super) fn new(connection: &'a Connection, path: &'a Path) -> Self {
@@ -359,149 +355,4 @@ impl Transaction for SqliteRows<'_> {
             "INSERT INTO notes (key, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
         self.execute(sql, [key, value]).map(|_| ())
     }
-}
-
-/// The values of an allocation, in the order of [`ALLOCATION`].
-fn values(allocation: &Allocation) -> Vec<Value> {
-    let text = |text: &str| Value::from(text.to_owned());
-    let time = |time: Option<Timestamp>| Value::from(time.map(Timestamp::as_millisecond));
-    vec![
-        Value::from(allocation.id),
-        text(&allocation.host),
-        Value::from(allocation.user.clone()),
-        text(allocation.protocol.name()),
-        Value::from(i64::from(allocation.port.number())),
-        text(allocation.project.as_str()),
-        Value::from(allocation.worktree.as_ref().map(Token::to_string)),
-        Value::from(allocation.path.as_deref().map(path_bytes)),
-        Value::from(allocation.branch.clone()),
-        text(allocation.service.as_str()),
-        text(allocation.environment.as_str()),
-        Value::from(allocation.primary),
-        text(allocation.status.name()),
-        Value::from(allocation.service_type.clone()),
-        Value::from(allocation.description.clone()),
-        Value::from(allocation.public_hostname.clone()),
-        Value::from(allocation.pinned),
-        Value::from(allocation.session.clone()),
-        Value::from(allocation.allocated_at.as_millisecond()),
-        time(allocation.last_used_at),
-        time(allocation.last_checked_at),
-        time(allocation.released_at),
-    ]
-}
-
-fn allocation(row: &Row<'_>) -> rusqlite::Result<Allocation> {
-    Ok(Allocation {
-        id: row.get(0)?,
-        host: row.get(1)?,
-        user: row.get(2)?,
-        protocol: parsed(row, 3)?,
-        port: port(row, 4)?,
-        project: parsed(row, 5)?,
-        worktree: optional(row, 6)?,
-        path: row.get::<_, Option<Vec<u8>>>(7)?.map(path_from),
-        branch: row.get(8)?,
-        service: parsed(row, 9)?,
-        environment: parsed(row, 10)?,
-        primary: row.get(11)?,
-        status: parsed(row, 12)?,
-        service_type: row.get(13)?,
-        description: row.get(14)?,
-        public_hostname: row.get(15)?,
-        pinned: row.get(16)?,
-        session: row.get(17)?,
-        allocated_at: time(row, 18)?,
-        last_used_at: optional_time(row, 19)?,
-        last_checked_at: optional_time(row, 20)?,
-        released_at: optional_time(row, 21)?,
-    })
-}
-
-fn worktree(row: &Row<'_>) -> rusqlite::Result<WorktreeRecord> {
-    Ok(WorktreeRecord {
-        token: parsed(row, 0)?,
-        host: row.get(1)?,
-        project: parsed(row, 2)?,
-        repository: parsed(row, 3)?,
-        common_dir: path_from(row.get(4)?),
-        admin_dir: path_from(row.get(5)?),
-        path: path_from(row.get(6)?),
-        branch: row.get(7)?,
-        main: row.get(8)?,
-        place: Place {
-            device: row.get::<_, i64>(9)?.cast_unsigned(),
-            filesystem: row.get::<_, i64>(10)?.cast_unsigned(),
-            mount: path_from(row.get(11)?),
-        },
-        seen_at: time(row, 12)?,
-        missing_since: optional_time(row, 13)?,
-    })
-}
-
-fn unfit(
-    column: usize,
-    kind: Type,
-    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, kind, why.into())
-}
-
-fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    row.get::<_, String>(column)?.parse().map_err(|error: T::Err| unfit(column, Type::Text, error))
-}
-
-fn optional<T: FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
-where
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    let text: Option<String> = row.get(column)?;
-    text.map(|text| text.parse().map_err(|error: T::Err| unfit(column, Type::Text, error))).transpose()
-}
-
-fn port(row: &Row<'_>, column: usize) -> rusqlite::Result<Port> {
-    Port::new(row.get(column)?).ok_or_else(|| unfit(column, Type::Integer, "a port is never 0"))
-}
-
-fn range(row: &Row<'_>, column: usize) -> rusqlite::Result<PortRange> {
-    PortRange::new(port(row, column)?, port(row, column + 1)?)
-        .ok_or_else(|| unfit(column, Type::Integer, "a range ends before it begins"))
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_millisecond(row.get(column)?).map_err(|error| unfit(column, Type::Integer, error))
-}
-
-fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    let milliseconds: Option<i64> = row.get(column)?;
-    milliseconds
-        .map(|milliseconds| {
-            Timestamp::from_millisecond(milliseconds).map_err(|error| unfit(column, Type::Integer, error))
-        })
-        .transpose()
-}
-
-#[cfg(unix)]
-fn path_bytes(path: &Path) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    path.as_os_str().as_bytes().to_vec()
-}
-
-#[cfg(unix)]
-fn path_from(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-fn path_bytes(path: &Path) -> Vec<u8> {
-    path.to_string_lossy().into_owned().into_bytes()
-}
-
-#[cfg(not(unix))]
-fn path_from(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }

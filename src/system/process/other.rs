@@ -36,3 +36,12 @@ pub(super) fn find(pid: u32) -> Option<Process> {
         session: process.session_id().map(Pid::as_u32),
     })
 }
+
+/// Returns the numbers of all processes, in ascending order.
+pub(super) fn pids() -> Vec<u32> {
+    let Ok(mut system) = System::new() else { return Vec::new() };
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+    let mut pids: Vec<u32> = system.processes().keys().map(|pid| pid.as_u32()).collect();
+    pids.sort_unstable();
+    pids
+}

@@ -1,6 +1,9 @@
 //! What every test of the program stands on: a home of its own, a git of its own, ports of its own.
 
+#[cfg(unix)]
+pub mod running;
 pub mod server;
+pub mod shape;
 #[cfg(target_os = "linux")]
 pub mod watcher;
 
@@ -30,7 +33,6 @@ pub struct TestEnv {
 
 /// What a program did.
 #[derive(Debug)]
-#[must_use = "look at the status or the output"]
 pub struct Run {
     pub status: i32,
     pub stdout: String,
@@ -67,6 +69,11 @@ impl TestEnv {
         self.first + index
     }
 
+    /// Sets a variable for every program that is started from now on.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.variables.push((name.to_owned(), value.to_string()));
+    }
+
     /// A program with nothing of this machine's user in its environment.
     pub fn command(&self, program: &str, dir: &Path) -> Command {
         let first = self.first;
@@ -98,6 +105,7 @@ impl TestEnv {
     }
 
     /// Runs `git-port` in this folder.
+    #[must_use = "look at the status or the output"]
     pub fn git_port<S: AsRef<OsStr>>(&self, dir: &Path, args: impl IntoIterator<Item = S>) -> Run {
         Run::of(self.command(GIT_PORT, dir).args(args).output().unwrap())
     }
@@ -111,6 +119,27 @@ impl TestEnv {
     pub fn json(&self, dir: &Path, words: &str) -> serde_json::Value {
         let run = self.git_port(dir, std::iter::once("--json").chain(words.split_whitespace()));
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error} in {run:?}"))
+    }
+
+    /// The ports of the allocations that `list` shows with these words.
+    pub fn listed(&self, dir: &Path, words: &str) -> Vec<u64> {
+        let object = self.json(dir, &format!("list {words}"));
+        let allocations = object["allocations"].as_array().unwrap_or_else(|| panic!("{object}"));
+        allocations.iter().map(|allocation| allocation["port"].as_u64().unwrap()).collect()
+    }
+
+    /// The one allocation that these words are answered with.
+    pub fn one(&self, dir: &Path, words: &str) -> serde_json::Value {
+        let object = self.json(dir, words);
+        let allocations = object["allocations"].as_array().unwrap_or_else(|| panic!("{object}"));
+        assert_eq!(allocations.len(), 1, "{object}");
+        allocations[0].clone()
+    }
+
+    /// Everything the registry holds, to tell whether a command changed it.
+    pub fn books(&self) -> [serde_json::Value; 3] {
+        let root = self.root();
+        ["list --all --released", "range list", "history --limit 1000"].map(|words| self.json(&root, words))
     }
 
     /// Runs git in this folder; it must succeed.
@@ -131,6 +160,7 @@ impl TestEnv {
 }
 
 impl Run {
+    #[must_use = "look at the status or the output"]
     pub fn of(output: Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),

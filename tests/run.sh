@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Runs every check there is, and ends with the first that fails.
+#
+# What the tests need besides Rust and git is installed if it is missing, where this is Debian or Ubuntu
+# and the user is root; else it says what is missing. --long runs the tests that take minutes, too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage='usage: tests/run.sh [--long]'
+long=no
+for argument; do
+    case $argument in
+    --long) long=yes ;;
+    -h | --help)
+        echo "$usage"
+        exit 0
+        ;;
+    *)
+        printf "error: unknown argument '%s'\n%s\n" "$argument" "$usage" >&2
+        exit 2
+        ;;
+    esac
+done
+
+heading() {
+    printf '\n== %s\n' "$1"
+}
+
+# Prints what is missing, a line each: the name, and the distribution's package.
+missing() {
+    local name
+    for name in git:git cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs python3:python3; do
+        command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
+    done
+    [ -f /usr/share/bash-completion/bash_completion ] || echo "bash-completion bash-completion"
+    [ -f /usr/share/bash-completion/completions/git ] || echo "git's-completions git"
+    python3 -c 'import dotenv' >/dev/null 2>&1 || echo "python3-with-dotenv python3-dotenv"
+}
+
+heading "what the tests need"
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "missing: cargo (Rust 1.95 or newer, with rustfmt and clippy)" >&2
+    exit 1
+fi
+lacking=$(missing)
+if [ -n "$lacking" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    mapfile -t packages < <(cut -d' ' -f2 <<<"$lacking" | sort -u)
+    echo "installing: ${packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet --quiet
+    apt-get install --quiet --quiet --yes --no-install-recommends "${packages[@]}"
+    lacking=$(missing)
+fi
+if [ -n "$lacking" ]; then
+    echo "missing (install the package, and look that PATH leads to it):" >&2
+    while read -r name package; do
+        echo "    $name: package $package" >&2
+    done <<<"$lacking"
+    exit 1
+fi
+echo "all there"
+
+heading "format"
+cargo fmt --check
+
+heading "clippy"
+cargo clippy --locked --all-targets -- -D warnings
+
+heading "shell scripts"
+shellcheck hooks/post-checkout install.sh tests/*.sh src/cli/completions/git-port.bash
+fish --no-execute src/cli/completions/git-port.fish
+zsh -n src/cli/completions/_git-port
+
+heading "documentation of the code"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+heading "tests"
+# A program that is missing makes a test fail, instead of being left out.
+export GIT_PORT_TESTS_COMPLETE=1
+arguments=()
+if [ "$long" = yes ]; then
+    export GIT_PORT_TESTS_LONG=1
+    arguments=(-- --include-ignored)
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test --locked "${arguments[@]}" 2>&1 | tee "$log"
+
+awk '/^test result: / { passed += $4; failed += $6 } END { printf "\n%d passed, %d failed\n", passed, failed }' "$log"

@@ -1,0 +1,222 @@
+//! The documents say what the program does: their commands are run, their tables compared.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git_port::error::ErrorKind;
+use git_port::registry::avoided;
+
+use crate::support::{Run, TestEnv};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+/// Returns the contents of the blocks of this language, in order.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    let bodies = text.split(&opening).skip(1);
+    bodies.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// Returns the rows of the tables of a document, as cells.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| {
+        let line = line.trim_start_matches('|').trim_end_matches('|');
+        line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    };
+    text.lines().filter(|line| line.starts_with('|')).map(cells).collect()
+}
+
+/// The lines without what depends on the width of a number.
+fn squeezed(text: &str) -> Vec<String> {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(words).collect()
+}
+
+#[test]
+fn what_the_readme_shows_is_what_comes() {
+    let mut env = TestEnv::new();
+    env.variables.push(("GIT_PORT_TIME".to_owned(), "2026-01-01T00:00:00Z".to_owned()));
+    // A stand-in for the clone one stands in.
+    let clone = env.repo("git-port");
+    fs::create_dir(clone.join("src")).unwrap();
+    fs::write(clone.join("Cargo.toml"), "[package]\nname = \"git-port\"\n").unwrap();
+    fs::write(clone.join("src/main.rs"), "fn main() {}\n").unwrap();
+    env.git(&clone, ["add", "."]);
+    env.git(&clone, ["commit", "--quiet", "-m", "second"]);
+
+    let blocks = blocks(&read("README.md"), "console");
+    assert!(blocks.len() >= 2, "{blocks:?}");
+    for example in blocks.iter().flat_map(|block| block.split("$ ").skip(1)) {
+        let (line, shown) = example.split_once('\n').unwrap();
+        let mut line = line.replace("cargo run --release --", "git-port");
+        for index in 0..4 {
+            line = line.replace(&(8001 + index).to_string(), &env.port(index).to_string());
+        }
+        let run = Run::of(env.command("sh", &clone).args(["-c", &line]).output().unwrap());
+        assert!(run.status <= 1, "{line}: {run:?}");
+        let mut printed = run.stdout.replace(env.root().to_str().unwrap(), "/home/me");
+        for index in 0..4 {
+            printed = printed.replace(&env.port(index).to_string(), &(8001 + index).to_string());
+        }
+        assert_eq!(squeezed(&printed), squeezed(shown.trim_end_matches('\n')), "{line}: {run:?}");
+    }
+}
+
+#[test]
+fn the_first_commands_of_the_readme_run_the_program_and_the_tests() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 150);
+    let commands: Vec<&str> = readme
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.lines().nth(1))
+        .map(|line| line.trim_start_matches("$ "))
+        .collect();
+    assert_eq!(commands[..2], ["cargo run --release -- worktree create feature-api", "tests/run.sh"]);
+    for script in ["tests/run.sh", "install.sh"] {
+        assert!(root().join(script).is_file());
+    }
+}
+
+#[test]
+fn the_configurations_shown_are_valid() {
+    for (document, drop) in [("README.md", ""), ("docs/configuration.md", "registry = ")] {
+        let env = TestEnv::new();
+        let repo = env.repo("shop");
+        let text = &blocks(&read(document), "toml")[0];
+        // The one key that may not stand in a repository's file.
+        let kept = text.lines().filter(|line| drop.is_empty() || !line.starts_with(drop));
+        let kept = kept.collect::<Vec<_>>().join("\n");
+        fs::write(repo.join(".git-port.toml"), &kept).unwrap();
+        let listed = env.ok(&repo, "range list");
+        assert!(document == "README.md" || listed.contains("project shop"), "{document}: {listed}");
+    }
+}
+
+#[test]
+fn the_avoided_ports_are_those_of_the_program() {
+    let described: Vec<(String, String)> = rows(&read("docs/choosing-a-port.md"))
+        .into_iter()
+        .filter(|row| row[0].starts_with(|c: char| c.is_ascii_digit()))
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let run = |start: u16, end: u16| if start == end { start.to_string() } else { format!("{start}-{end}") };
+    let avoided = avoided::table().iter().map(|(start, end, why)| (run(*start, *end), (*why).to_owned()));
+    assert_eq!(described, avoided.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_error_codes_are_those_of_the_program() {
+    use ErrorKind as K;
+    let kinds = [
+        K::Usage,
+        K::NotFound,
+        K::Conflict,
+        K::RangeFull,
+        K::Reserved,
+        K::Refused,
+        K::NotARepository,
+        K::Worktree,
+        K::Config,
+        K::Busy,
+        K::Unavailable,
+        K::RegistryDamaged,
+        K::RegistryNewer,
+        K::Denied,
+        K::Internal,
+    ];
+    let known: BTreeSet<_> =
+        kinds.iter().map(|kind| (format!("`{}`", kind.code()), kind.exit_status().to_string())).collect();
+    let text = read("docs/json.md");
+    let errors = text.split("\n## Errors").nth(1).unwrap();
+    let described: BTreeSet<_> =
+        rows(errors).into_iter().skip(2).map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!(described, known);
+}
+
+#[test]
+fn the_json_document_names_every_field() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let text = read("docs/json.md");
+    let commands = [
+        "worktree create topic",
+        "allocate web",
+        "list",
+        "check 1",
+        "stats",
+        "summary",
+        "range list",
+        "history",
+        "worktree list",
+        "cleanup --dry-run",
+        "init",
+        "hook status",
+        "worktree remove topic",
+        "nonsense",
+    ];
+    for command in commands {
+        let mut fields = BTreeSet::new();
+        collect_fields(&env.json(&repo, command), &mut fields);
+        for field in fields {
+            assert!(
+                text.contains(&format!("`{field}`")) || text.contains(&format!("\"{field}\"")),
+                "{command}: {field}"
+            );
+        }
+    }
+}
+
+fn collect_fields(value: &serde_json::Value, fields: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (name, value) in object {
+                fields.insert(name.clone());
+                collect_fields(value, fields);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_fields(item, fields)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let env = TestEnv::new();
+    let help = env.ok(&env.root(), "-h");
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let readme = read("README.md");
+    for name in names.filter_map(|line| line.split_whitespace().next()) {
+        // The installer's own business.
+        if !["completions", "man", "help"].contains(&name) {
+            assert!(readme.contains(&format!("`{name}")), "'{name}' is not in README.md");
+        }
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut documents = vec![PathBuf::from("README.md"), PathBuf::from("CHANGELOG.md")];
+    for folder in ["docs", "docs/design"] {
+        let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        documents.extend(entries.map(|name| Path::new(folder).join(name)));
+    }
+    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    for document in documents {
+        let text = read(document.to_str().unwrap());
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            let there = root().join(&document).parent().unwrap().join(target).exists();
+            assert!(link.starts_with("https://") || there, "{}: {link}", document.display());
+        }
+    }
+}
