@@ -83,13 +83,21 @@ pub enum Happened {
     Stopped,
 }
 
+/// A worktree that is gone.
+struct Missing {
+    since: Instant,
+    /// Its grace is over, and a port of it is kept all the same, for somebody still listens on it.
+    kept: bool,
+}
+
 /// Watches until it is asked to stop, and tells what happens.
 pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happened)) -> Result<()> {
     let mut watch = Watch::start()?;
-    let mut missing: HashMap<Token, Instant> = HashMap::new();
+    let mut missing: HashMap<Token, Missing> = HashMap::new();
     let mut refused: BTreeSet<String> = BTreeSet::new();
     let mut last_trouble = None;
     let mut started = false;
+    let mut settled = false;
     // One who asks it to stop does not wait for a registry that somebody holds.
     ctx.limit_patience(PATIENCE);
     loop {
@@ -123,16 +131,19 @@ pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happ
                 }
             }
         }
-        let soonest = missing.values().map(|since| request.grace.saturating_sub(since.elapsed())).min();
+        let waiting = missing.values().filter(|missing| !missing.kept);
+        let soonest = waiting.map(|missing| request.grace.saturating_sub(missing.since.elapsed())).min();
         let patience = match soonest {
             _ if failed => request.rescan.min(RETRY),
+            // What changed between the look and the watch has nudged nobody.
+            _ if !settled => REST,
             Some(soonest) => soonest.max(REST),
             None => request.rescan,
         };
         match watch.wait(patience) {
             Some(Nudge::Stop) => break,
             Some(Nudge::Changed | Nudge::Doubt) if rest(&watch) == Some(Nudge::Stop) => break,
-            Some(Nudge::Changed | Nudge::Doubt) | None => {}
+            nudge => settled = nudge.is_none(),
         }
     }
     tell(Happened::Stopped);
@@ -174,7 +185,7 @@ fn arm(watch: &mut Watch, records: &[WorktreeRecord]) -> Vec<(PathBuf, String)> 
 fn look(
     ctx: &mut Context,
     request: WatchRequest,
-    missing: &mut HashMap<Token, Instant>,
+    missing: &mut HashMap<Token, Missing>,
     tell: &mut dyn FnMut(Happened),
 ) -> Result<Vec<WorktreeRecord>> {
     let judged = cleanup::worktrees(ctx)?;
@@ -187,19 +198,28 @@ fn look(
             }
             continue;
         }
-        let since = missing.entry(record.token.clone()).or_insert_with(|| {
+        let gone = missing.entry(record.token.clone()).or_insert_with(|| {
             tell(Happened::Vanished { worktree, verdict: *verdict });
-            Instant::now()
+            Missing { since: Instant::now(), kept: false }
         });
-        if since.elapsed() >= request.grace {
+        if gone.since.elapsed() >= request.grace {
             ripe.insert(record.token.clone());
         }
     }
     if !ripe.is_empty() {
-        for allocation in cleanup::release_gone(ctx, &judged, &ripe)?.release {
+        let plan = cleanup::release_gone(ctx, &judged, &ripe)?;
+        for allocation in plan.release {
             tell(Happened::Released { allocation: Box::new(allocation) });
         }
-        missing.retain(|token, _| !ripe.contains(token));
+        let is_kept =
+            |token: &Token| plan.keep.iter().any(|kept| kept.allocation.worktree.as_ref() == Some(token));
+        missing.retain(|token, _| !ripe.contains(token) || is_kept(token));
+        for token in &ripe {
+            if let Some(gone) = missing.get_mut(token) {
+                gone.kept = true;
+            }
+        }
+        ripe.retain(|token| !is_kept(token));
     }
     let settings = ctx.settings(None, None)?;
     cleanup::automatic(ctx, &settings);

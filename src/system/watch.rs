@@ -70,7 +70,10 @@ impl Watch {
         let mut refused = Vec::new();
         // A folder that was removed and made again has another watch, so all are set anew.
         for folder in &wanted {
-            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
+                // One that vanished meanwhile is no trouble.
+                && folder.is_dir()
+            {
                 // Without its path: the reason is the same for all.
                 refused.push((folder.clone(), notify::Error::new(error.kind).to_string()));
             }
