@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::ops::init;
 use crate::output::{Output, text};
+use crate::template::detect::Found;
 
 /// Set up this repository: configuration, hook, ports
 #[derive(Debug, clap::Args)]
@@ -17,11 +18,20 @@ pub(super) struct Args {
 }
 
 #[derive(Serialize)]
+struct ServiceView<'a> {
+    service: &'a str,
+    service_type: &'a str,
+    why: &'a str,
+    wiring: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct View<'a> {
     dry_run: bool,
     config_file: String,
     written: bool,
     hook: bool,
+    services: Vec<ServiceView<'a>>,
     allocations: Vec<AllocationView>,
     warnings: &'a [String],
 }
@@ -36,6 +46,7 @@ impl Args {
                 config_file: initialized.config_file.to_string_lossy().into_owned(),
                 written: initialized.written.is_some() && !initialized.dry_run,
                 hook: initialized.hook.is_some(),
+                services: initialized.found.iter().map(service).collect(),
                 allocations: initialized
                     .placed
                     .iter()
@@ -45,7 +56,21 @@ impl Args {
             });
         } else {
             text::initialized(out, &initialized);
+            initialized
+                .found
+                .iter()
+                .filter_map(|found| found.wiring.as_deref())
+                .for_each(|wiring| out.hint(wiring));
         }
         Ok(0)
+    }
+}
+
+fn service(found: &Found) -> ServiceView<'_> {
+    ServiceView {
+        service: found.service.as_str(),
+        service_type: found.service_type,
+        why: &found.why,
+        wiring: found.wiring.as_deref(),
     }
 }

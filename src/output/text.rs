@@ -382,6 +382,13 @@ pub fn ranges(out: &Output, in_force: &RangesInForce) {
 
 /// Prints what `init` set up.
 pub fn initialized(out: &Output, initialized: &Initialized) {
+    for found in &initialized.found {
+        out.line(&format!(
+            "Found {}: {}",
+            out.paint(Style::Strong, found.service.as_str()),
+            escape(&found.why)
+        ));
+    }
     let file = folder(&initialized.config_file);
     match (&initialized.written, initialized.dry_run) {
         (Some(text), true) => {

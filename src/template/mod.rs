@@ -1,5 +1,6 @@
 //! Text in, text out: the files and lines that programs read their ports from.
 
+pub mod detect;
 pub mod dev_command;
 pub mod dotenv;
 pub mod server_flags;

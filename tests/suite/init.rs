@@ -107,3 +107,29 @@ fn what_is_refused() {
     fs::write(repo.join(".git-port.toml"), "[service.web]\n").unwrap();
     shape::refuses(&env, &repo, &[(&["init"], 128, "config", "'service'")]);
 }
+
+#[test]
+fn services_are_found_in_the_files_of_the_project() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let package = r#"{"scripts":{"dev":"vite"},"devDependencies":{"vite":"8"}}"#;
+    std::fs::write(repo.join("package.json"), package).unwrap();
+    std::fs::write(repo.join(".env.example"), "API_SERVER_PORT=4000\nDB_PORT=5432\n").unwrap();
+    let planned = env.json(&repo, "init --dry-run");
+    let services: Vec<&str> =
+        planned["services"].as_array().unwrap().iter().map(|one| one["service"].as_str().unwrap()).collect();
+    assert_eq!(services, ["web", "api-server", "db"]);
+    assert!(planned["services"][0]["wiring"].as_str().unwrap().contains("--strictPort"));
+    assert!(!repo.join(".git-port.toml").exists());
+    let run = env.git_port(&repo, ["init"]).success();
+    assert!(run.stdout.contains("Found web: vite in package.json, script 'dev'"), "{run:?}");
+    let written = std::fs::read_to_string(repo.join(".git-port.toml")).unwrap();
+    for line in ["[services.web]", "[services.api-server]", "[services.db]", "type = \"db\""] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    let ports = env.json(&repo, "list");
+    assert_eq!(ports["allocations"].as_array().unwrap().len(), 3);
+    let again = env.git_port(&repo, ["init"]).success();
+    assert!(again.stdout.contains("is there already"), "twice is once: {again:?}");
+    assert_eq!(std::fs::read_to_string(repo.join(".git-port.toml")).unwrap(), written);
+}
