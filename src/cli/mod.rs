@@ -36,6 +36,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Environment};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ops::recovery::{self, Recovered};
 use crate::ops::worktree::look_around;
 use crate::output::{ColorChoice, Output, escape};
 use crate::registry::check_hostname;
@@ -153,12 +154,46 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         Err(error) => return usage(error, &args, &environment),
     };
     let out = Output::new(&environment, global.color.into(), global.json, global.quiet, global.verbose);
-    let answered = enter(&global, environment).and_then(|mut ctx| dispatch(command, rest, &mut ctx, &out));
+    let answered =
+        enter(&global, environment).and_then(|mut ctx| attended(command, &args, rest, &mut ctx, &out));
     let status = answered.unwrap_or_else(|error| {
         out.error(&error);
         error.exit_status()
     });
     finish(&out, status)
+}
+
+/// Runs a command on a registry that can be trusted. One that turns out to be damaged on the way is mended,
+/// and the command, of which nothing was committed then, is run again.
+fn attended(
+    command: Command,
+    args: &[OsString],
+    rest: Option<Vec<OsString>>,
+    ctx: &mut Context,
+    out: &Output,
+) -> Result<u8> {
+    if !command.uses_registry() {
+        return dispatch(command, rest, ctx, out);
+    }
+    let first = recovery::attend(ctx);
+    tell(out, first.as_ref());
+    let mut answered = dispatch(command, rest.clone(), ctx, out);
+    if first.is_none() && answered.as_ref().is_err_and(|error| error.kind == ErrorKind::RegistryDamaged) {
+        let mended = recovery::recover(ctx).ok().flatten();
+        tell(out, mended.as_ref());
+        if let (Some(_), Ok(again)) = (mended, Cli::try_parse_from(args)) {
+            answered = dispatch(again.command, rest, ctx, out);
+        }
+    }
+    recovery::leave(ctx);
+    answered
+}
+
+fn tell(out: &Output, recovered: Option<&Recovered>) {
+    let Some(recovered) = recovered else { return };
+    // Whoever reads the object on standard output is told, too.
+    recovered.messages.iter().for_each(|message| out.warning(message));
+    recovered.hints.iter().for_each(|hint| out.hint(hint));
 }
 
 /// Returns the status, unless the answer could not be written.
@@ -186,6 +221,11 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
 }
 
 impl Command {
+    /// Says whether it asks or changes the registry. `doctor` looks at it as it is.
+    fn uses_registry(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_))
+    }
+
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
     /// what git itself is waiting for, answers from what is known.
     fn looks_around(&self) -> bool {

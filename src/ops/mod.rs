@@ -14,6 +14,7 @@ pub mod init;
 pub mod list;
 pub mod machine;
 pub mod range;
+pub mod recovery;
 pub mod release;
 pub mod run;
 pub mod service;
