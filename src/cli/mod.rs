@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod cleanup;
 mod completions;
+mod doctor;
 mod env;
 mod get;
 mod health;
@@ -128,6 +129,7 @@ enum Command {
     Reserve(reserve::ReserveArgs),
     Unreserve(reserve::UnreserveArgs),
     Init(init::Args),
+    Doctor(doctor::Args),
     Hook(hook::Args),
     Watch(watch::Args),
     Completions(completions::Args),
@@ -223,7 +225,7 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
 impl Command {
     /// Says whether it asks or changes the registry. `doctor` looks at it as it is.
     fn uses_registry(&self) -> bool {
-        !matches!(self, Self::Completions(_) | Self::Man(_))
+        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::Doctor(_))
     }
 
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
@@ -270,6 +272,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Reserve(args) => args.run(ctx, out),
         Command::Unreserve(args) => args.run(ctx, out),
         Command::Init(args) => args.run(ctx, out),
+        Command::Doctor(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),
         Command::Completions(args) => args.run(out),

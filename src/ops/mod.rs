@@ -6,6 +6,7 @@ pub mod audit;
 pub mod check;
 pub mod cleanup;
 pub mod copies;
+pub mod doctor;
 pub mod env;
 pub mod health;
 pub mod history;

@@ -262,7 +262,8 @@ fn everything_is_private_whatever_the_umask() {
             names.push(entry.file_name().into_string().unwrap());
         }
         names.sort_unstable();
-        let companions = ["registry.db-shm", "registry.db-wal", "registry.db.initialised", "registry.db.lock"];
+        let companions =
+            ["registry.db-shm", "registry.db-wal", "registry.db.initialised", "registry.db.lock"];
         assert_eq!(names, [&["registry.db"][..], &companions].concat());
     }
 }
