@@ -214,7 +214,7 @@ fn the_hook() {
         fs::rename(&hook, hook.with_extension("old")).unwrap();
         fs::write(&hook, "#!/bin/sh\nexec lefthook run post-checkout\n").unwrap();
         fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-        is_told(&env, &repo, "hook", "");
+        is_mended(&env, &repo, "hook");
         let text = fs::read_to_string(&hook).unwrap();
         assert!(text.contains("git-port hook post-checkout") && text.contains("lefthook"), "{text}");
     } else {

@@ -335,7 +335,7 @@ fn a_worktree_knows_its_ports_without_the_registry() {
         println!("{name}");
         assert_eq!(env.ok(&repo, "get"), port);
         assert_eq!(env.ok(&repo, "url").trim(), format!("http://localhost:{}", port.trim()));
-        assert!(env.ok(&repo, "env").contains(&format!("PORT={}", port.trim())));
+        assert!(env.ok(&repo, "env --format dotenv").contains(&format!("PORT={}", port.trim())));
         let words = ["run", "--", "sh", "-c", "echo $PORT"];
         let run = env.git_port(&repo, words).success();
         assert_eq!(run.stdout, port);

@@ -33,8 +33,10 @@ const EVENTS: i64 = 20;
 const KEPT: usize = 3;
 /// A registry that is larger is not backed up in passing.
 const BACKED_UP_BELOW: u64 = 64 * 1024 * 1024;
-/// How long a backup in passing may take.
+/// How long the copying for a backup in passing may take.
 const BUDGET: Duration = Duration::from_millis(50);
+/// The same where there has been no backup for a week: better once slow than never.
+const LARGE_BUDGET: Duration = Duration::from_secs(2);
 /// How many pages are copied before the clock is looked at.
 const PAGES: i32 = 128;
 
@@ -52,8 +54,19 @@ pub(super) fn last_event(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
-/// Says what is wrong with the rows of a registry, if anything is.
-fn find_damage(connection: &Connection, path: &Path) -> Result<Option<String>, StoreError> {
+/// How much of a registry is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Its pages and indexes.
+    Pages,
+    /// The rows that ports depend on, too.
+    Rows,
+    /// Everything.
+    All,
+}
+
+/// Says what is wrong with a registry, if anything is.
+fn find_damage(connection: &Connection, path: &Path, depth: Depth) -> Result<Option<String>, StoreError> {
     let failed = |error: &rusqlite::Error| super::failure(path, "read", error);
     let verdict = connection.query_row("PRAGMA integrity_check(1)", [], |row| {
         // It quotes the damaged file, so it need not be text.
@@ -69,7 +82,7 @@ fn find_damage(connection: &Connection, path: &Path) -> Result<Option<String>, S
     }
     let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| failed(&e))?;
-    if version > VERSION {
+    if depth == Depth::Pages || version > VERSION {
         // A newer git-port may have words in it that this one does not know.
         return Ok(None);
     }
@@ -79,9 +92,9 @@ fn find_damage(connection: &Connection, path: &Path) -> Result<Option<String>, S
         .and_then(|_| rows.all_worktrees())
         .and_then(|()| rows.ranges())
         .and_then(|_| rows.reservations())
-        .and_then(|_| rows.events(None, u32::MAX));
+        .and_then(|_| if depth == Depth::All { rows.events(None, u32::MAX).map(|_| ()) } else { Ok(()) });
     match read {
-        Ok(_) => Ok(None),
+        Ok(()) => Ok(None),
         Err(StoreError::Damaged { why, .. }) => Ok(Some(why)),
         Err(error) => Err(error),
     }
@@ -136,7 +149,7 @@ impl SqliteStore {
             let size = fs::metadata(&self.path).map_or(0, |metadata| metadata.len()) + log_size(&self.path);
             let due = (now - notes.checked).abs() >= DAY;
             if due && size < CHECKED_BELOW && self.mending.is_none() {
-                if let Some(why) = find_damage(&open.connection, &self.path)? {
+                if let Some(why) = find_damage(&open.connection, &self.path, Depth::Rows)? {
                     return Err(self.damaged(why));
                 }
                 notes.checked = now;
@@ -163,7 +176,7 @@ impl SqliteStore {
             Ok(()) => {}
         }
         let Some(open) = &self.open else { return Ok(Condition::Sound) };
-        if let Some(why) = find_damage(&open.connection, &self.path)? {
+        if let Some(why) = find_damage(&open.connection, &self.path, Depth::All)? {
             return Ok(Condition::Damaged(why));
         }
         let last = last_event(&open.connection).map_err(|error| self.failure("read", &error))?;
@@ -228,7 +241,7 @@ impl SqliteStore {
         let value = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         value("application_id") == Ok(APPLICATION_ID)
             && value("user_version").is_ok_and(|version| (1..=VERSION).contains(&version))
-            && matches!(find_damage(&connection, &self.path), Ok(None))
+            && matches!(find_damage(&connection, &self.path, Depth::All), Ok(None))
     }
 
     /// Opens what now is in the registry's place, and makes it what it has to be.
@@ -284,13 +297,10 @@ impl SqliteStore {
         }
         // One file, that needs no other beside it.
         target.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(())).map_err(failed)?;
-        if let Some(why) = find_damage(&target, &self.path)? {
+        if let Some(why) = find_damage(&target, &self.path, Depth::Pages)? {
             return Err(self.damaged(why));
         }
         drop(target);
-        if is_late() {
-            return Ok(None);
-        }
         copy.as_file().sync_all().map_err(system)?;
         let path = folder.join(dated("registry-", now, ".db"));
         copy.persist(&path).map_err(|error| system(error.error))?;
@@ -423,7 +433,9 @@ impl Care for SqliteStore {
         if !due || size > BACKED_UP_BELOW {
             return Ok(false);
         }
-        let made = self.make_backup(&open.connection, now, Some(BUDGET))?.is_some();
+        let overdue = (milliseconds - notes.backed_up).abs() >= 7 * DAY;
+        let budget = if overdue { LARGE_BUDGET } else { BUDGET };
+        let made = self.make_backup(&open.connection, now, Some(budget))?.is_some();
         if made {
             Notes { backed_up: milliseconds, events, ..notes }
                 .save(&self.path)
