@@ -78,6 +78,8 @@ impl Context {
     /// Waits for locks no longer than this.
     pub fn limit_patience(&mut self, patience: Duration) {
         self.patience = patience;
+        // One that is open already would go on waiting as long as before.
+        self.store = None;
     }
 
     /// Notes what the user should know, whatever the command answers; once.
@@ -179,6 +181,14 @@ impl Context {
         Ok(self.store.insert(store).as_mut())
     }
 
+    /// Returns the registry if it was asked for already.
+    pub fn opened_store(&mut self) -> Option<&mut dyn Store> {
+        match &mut self.store {
+            Some(store) => Some(store.as_mut()),
+            None => None,
+        }
+    }
+
     fn open_store(&self) -> Result<Box<dyn Store>> {
         let named = match &self.registry {
             Some(registry) => Some(registry.clone()),
@@ -193,7 +203,7 @@ impl Context {
             Some(path) => PathBuf::from(path),
             None => self.dirs.state.join("registry.db"),
         };
-        Ok(Box::new(SqliteStore::new(&path, self.patience)))
+        Ok(Box::new(SqliteStore::new(&path, self.patience).in_home(self.dirs.home.as_deref())))
     }
 }
 

@@ -241,10 +241,9 @@ impl From<StoreError> for Error {
             StoreError::Denied { .. } => {
                 (ErrorKind::Denied, "name a registry that can be written: --registry <path>")
             }
-            StoreError::Damaged { .. } => (
-                ErrorKind::RegistryDamaged,
-                "set the file aside, and run 'git port allocate' in each worktree",
-            ),
+            StoreError::Damaged { .. } => {
+                (ErrorKind::RegistryDamaged, "see what can be done: git port doctor --fix")
+            }
             StoreError::Newer { .. } => {
                 (ErrorKind::RegistryNewer, "update git-port, or name another registry: --registry <path>")
             }

@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod cleanup;
 mod completions;
+mod doctor;
 mod env;
 mod get;
 mod health;
@@ -36,6 +37,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::config::{self, Environment};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ops::recovery::{self, Recovered};
 use crate::ops::worktree::look_around;
 use crate::output::{ColorChoice, Output, escape};
 use crate::registry::check_hostname;
@@ -127,6 +129,7 @@ enum Command {
     Reserve(reserve::ReserveArgs),
     Unreserve(reserve::UnreserveArgs),
     Init(init::Args),
+    Doctor(doctor::Args),
     Hook(hook::Args),
     Watch(watch::Args),
     Completions(completions::Args),
@@ -154,7 +157,7 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
     };
     let out = Output::new(&environment, global.color.into(), global.json, global.quiet, global.verbose);
     let answered = enter(&global, environment).and_then(|mut ctx| {
-        let answered = dispatch(command, rest, &mut ctx, &out);
+        let answered = attended(command, &args, rest, &mut ctx, &out);
         out.warnings(&ctx.take_notes());
         answered
     });
@@ -163,6 +166,39 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         error.exit_status()
     });
     finish(&out, status)
+}
+
+/// Runs a command on a registry that can be trusted. One that turns out to be damaged on the way is mended,
+/// and the command, of which nothing was committed then, is run again.
+fn attended(
+    command: Command,
+    args: &[OsString],
+    rest: Option<Vec<OsString>>,
+    ctx: &mut Context,
+    out: &Output,
+) -> Result<u8> {
+    if !command.uses_registry() {
+        return dispatch(command, rest, ctx, out);
+    }
+    let first = recovery::attend(ctx);
+    tell(out, first.as_ref());
+    let mut answered = dispatch(command, rest.clone(), ctx, out);
+    if first.is_none() && answered.as_ref().is_err_and(|error| error.kind == ErrorKind::RegistryDamaged) {
+        let mended = recovery::recover(ctx).ok().flatten();
+        tell(out, mended.as_ref());
+        if let (Some(_), Ok(again)) = (mended, Cli::try_parse_from(args)) {
+            answered = dispatch(again.command, rest, ctx, out);
+        }
+    }
+    recovery::leave(ctx);
+    answered
+}
+
+fn tell(out: &Output, recovered: Option<&Recovered>) {
+    let Some(recovered) = recovered else { return };
+    // Whoever reads the object on standard output is told, too.
+    recovered.messages.iter().for_each(|message| out.warning(message));
+    recovered.hints.iter().for_each(|hint| out.hint(hint));
 }
 
 /// Returns the status, unless the answer could not be written.
@@ -190,6 +226,11 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
 }
 
 impl Command {
+    /// Says whether it asks or changes the registry. `doctor` looks at it as it is.
+    fn uses_registry(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::Doctor(_))
+    }
+
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
     /// what git itself is waiting for, answers from what is known. A cleanup looks by itself.
     fn looks_around(&self) -> bool {
@@ -233,6 +274,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Reserve(args) => args.run(ctx, out),
         Command::Unreserve(args) => args.run(ctx, out),
         Command::Init(args) => args.run(ctx, out),
+        Command::Doctor(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),
         Command::Completions(args) => args.run(out),

@@ -16,6 +16,9 @@ use super::program::{self, Version};
 use crate::system::{SystemError, files};
 use config::Place;
 
+/// The first git that runs hooks named in its configuration ([`Mechanism::ConfigHook`]).
+pub const CONFIG_HOOKS_SINCE: Version = config::HOOKS_SINCE;
+
 /// What to run where a hook got lost.
 const REINSTALL: &str = "git port hook install";
 
@@ -223,6 +226,18 @@ fn uninstall_global(dir: &Path) -> Result<Uninstalled, GitError> {
 /// Says where the hook is and whether git runs it. Starts no hook.
 pub fn status(scope: &Scope) -> Result<HookStatus, GitError> {
     status_with(program::version()?, scope)
+}
+
+/// Returns the program that a repository's hook starts where `PATH` has no git-port, if that is gone.
+pub fn find_gone_program(dir: &Path) -> Result<Option<PathBuf>, GitError> {
+    let configured = Place::Effective(dir).find_command()?;
+    let hook = files::load(&file::hooks_of(dir)?.read.join(file::HOOK)).ok().flatten();
+    let mut programs = [configured, hook].into_iter().flatten();
+    let gone = programs.find_map(|lines| {
+        let program = config::path(block::recorded_program(&lines)?);
+        (!program.exists()).then_some(program)
+    });
+    Ok(gone)
 }
 
 fn status_with(git: Version, scope: &Scope) -> Result<HookStatus, GitError> {

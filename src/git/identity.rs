@@ -73,6 +73,11 @@ pub fn restore_token(worktree: &Worktree, token: &Token) -> Result<Token, GitErr
     create(&token_file(worktree), token, &[])
 }
 
+/// Gives a worktree this token in place of one that is damaged.
+pub fn replace_token(worktree: &Worktree, token: &Token) -> Result<(), GitError> {
+    Ok(files::replace(&token_file(worktree), &contents(token, &[]), Access::Public)?)
+}
+
 /// Returns a repository's token, giving it one if need be.
 ///
 /// A copy of a repository brings the original's token along. The token's file names the directory it was

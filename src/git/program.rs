@@ -97,6 +97,12 @@ pub fn version() -> Result<Version, GitError> {
     }
 }
 
+/// Returns the version of the git in this file; none if it is no git.
+pub fn version_of(program: &Path) -> Option<Version> {
+    let text = read(Command::new(program).arg("--version")).ok()?;
+    Version::parse(&String::from_utf8_lossy(&text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -80,6 +80,13 @@ impl Worktree {
         stands.then_some(recorded)
     }
 
+    /// Says whether git has this file at the top of the worktree in its index. Where libgit2 cannot tell,
+    /// it has not.
+    pub fn tracks(&self, name: &str) -> bool {
+        let index = git2::Repository::open(&self.path).and_then(|repository| repository.index());
+        index.is_ok_and(|index| index.get_path(Path::new(name), 0).is_some())
+    }
+
     /// Says whether the folder's `.git` leads back to this administrative directory. A copy of a
     /// repository carries the administrative directories of the original's worktrees along.
     pub fn is_connected(&self) -> bool {
@@ -117,7 +124,8 @@ impl Repo {
         Ok(worktrees)
     }
 
-    fn linked_worktrees(&self) -> Result<Vec<Worktree>, GitError> {
+    /// Returns the administrative directories of all linked worktrees, half-made ones too, in order.
+    pub fn admin_dirs(&self) -> Result<Vec<PathBuf>, GitError> {
         let folder = self.common_dir.join("worktrees");
         let failed = |source| SystemError::File { act: "read", path: folder.clone(), source };
         let entries = match fs::read_dir(&folder) {
@@ -125,9 +133,16 @@ impl Repo {
             Err(error) if files::is_absent(&error) => return Ok(Vec::new()),
             Err(error) => return Err(failed(error).into()),
         };
+        let entries = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut admin_dirs = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        admin_dirs.retain(|path| path.is_dir());
+        admin_dirs.sort();
+        Ok(admin_dirs)
+    }
+
+    fn linked_worktrees(&self) -> Result<Vec<Worktree>, GitError> {
         let mut worktrees = Vec::new();
-        for entry in entries {
-            let admin_dir = entry.map_err(failed)?.path();
+        for admin_dir in self.admin_dirs()? {
             if let Some(path) = recorded_path(&admin_dir)? {
                 let locked = admin_dir.join("locked").exists();
                 worktrees.push(Worktree { admin_dir, path, main: false, locked });

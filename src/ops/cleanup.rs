@@ -22,6 +22,9 @@ const GRACE: SignedDuration = SignedDuration::from_mins(10);
 /// The note that says when a cleanup last ran, in milliseconds.
 const LAST_CLEANUP: &str = "last_cleanup";
 
+/// How much history is kept.
+const EVENTS_KEPT: u32 = 10_000;
+
 /// What to clean up.
 #[derive(Clone, Debug, Default)]
 pub struct CleanupRequest {
@@ -186,7 +189,7 @@ fn follow(
                 tx.put_worktree(&WorktreeRecord { missing_since, ..record.clone() })?;
             }
         }
-        Ok::<(), store::StoreError>(())
+        tx.trim_events(EVENTS_KEPT)
     })?;
     let mut warnings = Vec::new();
     for (record, verdict) in worktrees {

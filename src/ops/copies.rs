@@ -133,37 +133,98 @@ pub fn load(worktree: &Worktree) -> Option<Vec<Allocation>> {
     copy.allocations.into_iter().map(|copied| copied.restore(&token)).collect()
 }
 
-fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<()> {
+/// How a worktree's file of variables stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvFile {
+    /// It says what the registry says; or there is none, and nothing to say.
+    Current,
+    /// There is none.
+    Missing,
+    /// It says something else.
+    Outdated,
+    /// It was written for another worktree.
+    OfAnother,
+    /// git-port did not write it.
+    NotOurs,
+}
+
+/// Returns how a worktree's file of variables stands, and what it should be; none for no file.
+pub fn env_file(
+    standing: &Standing,
+    token: &Token,
+    allocations: &[Allocation],
+) -> Result<(EnvFile, Option<String>)> {
     let top = &standing.worktree.path;
-    let file = top.join(ENV_FILE);
-    let existing = files::load(&file)?;
-    let ours = existing.as_ref().is_none_or(|bytes| {
-        std::str::from_utf8(bytes).is_ok_and(|text| text.is_empty() || dotenv::identity(text).is_some())
-    });
-    if !ours {
-        let why = "was not written by git-port, so it is left alone";
-        return Err(crate::system::SystemError::Unsafe { path: file, why }.into());
-    }
+    let existing = files::load(&top.join(ENV_FILE))?;
+    let text = existing.as_ref().map(|bytes| std::str::from_utf8(bytes));
+    let found = match &text {
+        Some(Ok(text)) => dotenv::identity(text),
+        _ => None,
+    };
     let dev: Vec<Allocation> = allocations
         .iter()
         .filter(|allocation| allocation.environment == EnvironmentName::dev())
         .cloned()
         .collect();
-    if dev.is_empty() {
-        return Ok(files::remove(&file)?);
-    }
-    let variables = env::variables(standing, &EnvironmentName::dev(), &dev)?;
-    let identity = dotenv::Identity { path: top.to_string_lossy().into_owned(), token: token.to_string() };
-    let text = dotenv::render(&identity, &variables)?;
-    if existing.as_deref() == Some(text.as_bytes()) {
-        return Ok(());
-    }
-    // Excluded first: an untracked file would make `git worktree remove` refuse.
-    exclude(&standing.repo.common_dir)?;
-    Ok(files::replace(&file, text.as_bytes(), Access::Public)?)
+    let wanted = if dev.is_empty() {
+        None
+    } else {
+        let variables = env::variables(standing, &EnvironmentName::dev(), &dev)?;
+        let identity =
+            dotenv::Identity { path: top.to_string_lossy().into_owned(), token: token.to_string() };
+        Some(dotenv::render(&identity, &variables)?)
+    };
+    let state = match (&text, found) {
+        (None, _) if wanted.is_some() => EnvFile::Missing,
+        (None, _) => EnvFile::Current,
+        (Some(Ok("")), _) => EnvFile::Outdated,
+        (Some(_), None) => EnvFile::NotOurs,
+        (Some(_), Some(identity)) if identity.token != token.as_str() => EnvFile::OfAnother,
+        (Some(text), Some(_)) if text.ok() == wanted.as_deref() => EnvFile::Current,
+        (Some(_), Some(_)) => EnvFile::Outdated,
+    };
+    Ok((state, wanted))
 }
 
-fn exclude(common_dir: &Path) -> Result<()> {
+fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<()> {
+    let file = standing.worktree.path.join(ENV_FILE);
+    let (state, wanted) = env_file(standing, token, allocations)?;
+    match (state, wanted) {
+        (EnvFile::Current, _) => Ok(()),
+        (EnvFile::NotOurs, _) => {
+            let why = "was not written by git-port, so it is left alone";
+            Err(crate::system::SystemError::Unsafe { path: file, why }.into())
+        }
+        (_, None) => Ok(files::remove(&file)?),
+        (_, Some(text)) => {
+            // Excluded first: an untracked file would make `git worktree remove` refuse.
+            exclude(&standing.repo.common_dir)?;
+            Ok(files::replace(&file, text.as_bytes(), Access::Public)?)
+        }
+    }
+}
+
+/// Says whether git ignores the files of variables in all worktrees of a repository.
+pub fn is_excluded(common_dir: &Path) -> bool {
+    let line = format!("/{ENV_FILE}");
+    let text = files::load(&common_dir.join("info/exclude")).ok().flatten().unwrap_or_default();
+    text.split(|byte| *byte == b'\n').any(|one| one.trim_ascii_end() == line.as_bytes())
+}
+
+/// Returns the token that a worktree's own copy was written for, whatever the token's file says.
+pub fn token_of_copy(worktree: &Worktree) -> Option<Token> {
+    let text = files::load(&identity::copy_file(worktree)).ok().flatten()?;
+    let copy: Copy = serde_json::from_slice(&text).ok()?;
+    copy.worktree.parse().ok()
+}
+
+/// Returns the live allocations of a worktree, as the registry has them.
+pub fn registered(ctx: &mut Context, token: &Token) -> Result<Vec<Allocation>> {
+    live(ctx, token)
+}
+
+/// Has git ignore the files of variables.
+pub fn exclude(common_dir: &Path) -> Result<()> {
     Ok(files::ensure_line(&common_dir.join("info/exclude"), &format!("/{ENV_FILE}"))?)
 }
 

@@ -136,7 +136,7 @@ pub fn top_of(path: &Path) -> PathBuf {
     repo.and_then(|repo| repo.worktree).unwrap_or_else(|| files::canonical(path))
 }
 
-fn place(path: &Path) -> Place {
+pub(super) fn place(path: &Path) -> Place {
     mounts::place(path).unwrap_or_default()
 }
 

@@ -1,5 +1,6 @@
 //! The answers in words.
 
+mod doctor;
 mod health;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::ops::worktree::{Created, Removed, WithPorts};
 use crate::registry::allocator::Probe;
 use crate::registry::{Allocation, Event, RangeRecord, State};
 
+pub use doctor::diagnosis;
 pub use health::health;
 
 /// Prints what `allocate` did.

@@ -6,6 +6,7 @@
 //!
 //! Times are whole milliseconds since 1970 in UTC; paths are bytes, because git's are.
 
+pub mod care;
 mod migrate;
 pub mod sqlite;
 
@@ -173,6 +174,8 @@ pub trait Transaction: Rows {
     fn delete_reservation(&mut self, range: PortRange) -> Result<bool, StoreError>;
     /// Adds an event to the history.
     fn append_event(&mut self, event: &Event) -> Result<(), StoreError>;
+    /// Drops all events but the last `keep`.
+    fn trim_events(&mut self, keep: u32) -> Result<(), StoreError>;
     /// Adds a look at an allocation, and drops all but its last `keep`.
     fn append_health_check(&mut self, check: &HealthCheck, keep: u32) -> Result<(), StoreError>;
     /// Stores what runs for an allocation, in place of what ran before.
@@ -211,6 +214,11 @@ pub trait Store: Send {
 
     /// Returns the file the registry is kept in, if it is one.
     fn file(&self) -> Option<PathBuf>;
+
+    /// Returns the care of the file; none where somebody else cares, as for a server.
+    fn care(&mut self) -> Option<&mut dyn care::Care> {
+        None
+    }
 }
 
 /// Runs `work` over one consistent view and returns what it returns.

@@ -10,20 +10,30 @@
 //! written goes into a ghost. So the file's identity is compared before every write. A symbolic link in
 //! its place is refused, because it turns whatever file it leads to into a registry.
 
+mod care;
 mod columns;
+mod file;
+mod notes;
 mod rows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::care::Care;
 use super::migrate::{APPLICATION_ID, MIN_READER, MIN_WRITER, SQLITE, VERSION};
 use super::{Rows, Store, StoreError, Transaction, Verdict};
+use crate::system::clock::Clock;
 use crate::system::lock::Lock;
 use crate::system::{SystemError, files};
+use file::{
+    Identity, failure, fold_log, identity, immutable, is_for_want_of_writing, is_full, log_size, on_network,
+    safe_folder,
+};
 use rows::SqliteRows;
 
 /// Below this size the write-ahead log is left as it is when a command ends: folding it into the
@@ -40,7 +50,15 @@ const ALWAYS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLIT
 pub struct SqliteStore {
     path: PathBuf,
     patience: Duration,
+    /// The user's home, down from which every folder must be safe.
+    home: Option<PathBuf>,
     open: Option<Open>,
+    /// What time it is, for whoever looks after the file.
+    now: Option<Timestamp>,
+    looked_after: bool,
+    wrote: bool,
+    /// Held while this store mends the registry.
+    mending: Option<Lock>,
 }
 
 struct Open {
@@ -48,9 +66,6 @@ struct Open {
     writable: bool,
     identity: Option<Identity>,
 }
-
-/// Device and inode: a restored file has another.
-type Identity = (u64, u64);
 
 impl SqliteStore {
     /// Returns the registry in this file, which need not exist. A writer waits in line at most
@@ -62,7 +77,23 @@ impl SqliteStore {
             (Some(folder), Some(name)) => files::canonical(folder).join(name),
             _ => absolute,
         };
-        Self { path, patience, open: None }
+        Self {
+            path,
+            patience,
+            home: None,
+            open: None,
+            now: None,
+            looked_after: false,
+            wrote: false,
+            mending: None,
+        }
+    }
+
+    /// Has every folder from this home down to the registry's checked, too: nobody else may replace one.
+    #[must_use]
+    pub fn in_home(mut self, home: Option<&Path>) -> Self {
+        self.home = home.map(files::canonical);
+        self
     }
 
     fn failure(&self, act: &'static str, error: &rusqlite::Error) -> StoreError {
@@ -97,6 +128,9 @@ impl SqliteStore {
             let opened = Connection::open_with_flags(path, flags | ALWAYS)
                 .and_then(|connection| self.settle(&connection).map(|version| (connection, version)));
             match opened {
+                Ok((_, 0)) if notes::is_initialised(&self.path) => {
+                    return Err(self.damaged("it has been emptied"));
+                }
                 // Somebody is about to fill it.
                 Ok((_, 0)) => return self.open_empty(),
                 Ok((connection, version)) => {
@@ -125,11 +159,12 @@ impl SqliteStore {
     }
 
     /// Says whether there is a file with something in it. An empty one is what a process leaves that was
-    /// killed between making the file and filling it.
+    /// killed between making the file and filling it; but where there was a registry before, it is not
+    /// replaced by an empty one.
     fn exists(&self) -> Result<bool, StoreError> {
         let metadata = match fs::symlink_metadata(&self.path) {
             Ok(metadata) => metadata,
-            Err(error) if files::is_absent(&error) => return Ok(false),
+            Err(error) if files::is_absent(&error) => return self.absent("it is gone"),
             Err(error) => return Err(self.denied("open", &error.to_string())),
         };
         if metadata.is_symlink() {
@@ -138,7 +173,18 @@ impl SqliteStore {
         if !metadata.is_file() {
             return Err(self.denied("open", "it is not a file"));
         }
-        Ok(metadata.len() > 0)
+        if metadata.len() == 0 {
+            return self.absent("it is empty");
+        }
+        Ok(true)
+    }
+
+    fn absent(&self, why: &str) -> Result<bool, StoreError> {
+        // Whoever mends it has looked already, and puts a new one there.
+        if self.mending.is_none() && notes::is_initialised(&self.path) {
+            return Err(self.damaged(why));
+        }
+        Ok(false)
     }
 
     fn writing(&mut self) -> Result<&mut Open, StoreError> {
@@ -147,7 +193,10 @@ impl SqliteStore {
             Some(open) => open,
             None => self.open_for_writing()?,
         };
-        Ok(self.open.insert(open))
+        self.open = Some(open);
+        self.look_after()?;
+        let lost = StoreError::Failed { registry: self.location(), why: "it was closed".to_owned() };
+        self.open.as_mut().ok_or(lost)
     }
 
     fn open_for_writing(&self) -> Result<Open, StoreError> {
@@ -164,15 +213,22 @@ impl SqliteStore {
                 return Ok(Open { connection, writable: true, identity: identity(&self.path) });
             }
         }
-        self.create_or_migrate(flags | OpenFlags::SQLITE_OPEN_CREATE)
+        files::create_private_dir(self.folder()).map_err(|error| self.system_failure("open", &error))?;
+        self.check_folder()?;
+        let lock = self.lock()?;
+        // Another may have made it meanwhile, and lost it.
+        self.exists()?;
+        let made = self.make_or_migrate()?;
+        if care::last_event(&made.connection) == Ok(0) {
+            // What was left here is of a registry that its user has removed, with all that belonged to it.
+            lock.leave(0);
+        }
+        Ok(made)
     }
 
-    /// Makes the file, or brings it to this version, while nobody else does.
-    fn create_or_migrate(&self, flags: OpenFlags) -> Result<Open, StoreError> {
-        let folder = self.folder();
-        files::create_private_dir(folder).map_err(|error| self.system_failure("open", &error))?;
-        self.check_folder()?;
-        let _lock = self.lock()?;
+    /// Makes the file, or brings it to this version, while nobody else does: the lock is held.
+    fn make_or_migrate(&self) -> Result<Open, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | ALWAYS;
         // The file is made private before SQLite makes its companions, which copy its mode.
         files::create(&self.path, b"", files::Access::Private)
             .map_err(|error| self.system_failure("open", &error))?;
@@ -182,10 +238,14 @@ impl SqliteStore {
         self.admit(&connection, version, "min_writer")?;
         if version < VERSION {
             if version == 0 {
-                let mode = if on_network(folder) { "truncate" } else { "wal" };
+                let mode = if on_network(self.folder()) { "truncate" } else { "wal" };
                 connection
                     .pragma_update_and_check(None, "journal_mode", mode, |_| Ok(()))
                     .map_err(|error| self.failure("write", &error))?;
+            } else {
+                // However well a migration is tested, what was there before can be had again.
+                let now = self.now.unwrap_or_else(|| Clock::System.now());
+                self.make_backup(&connection, now, None)?;
             }
             migrate(&connection, version).map_err(|error| self.failure("write", &error))?;
         }
@@ -256,9 +316,7 @@ impl SqliteStore {
     }
 
     fn lock(&self) -> Result<Lock, StoreError> {
-        let mut path = self.path.clone().into_os_string();
-        path.push(".lock");
-        Lock::acquire(Path::new(&path), self.patience).map_err(|error| self.system_failure("write", &error))
+        Lock::acquire(&self.lock_file(), self.patience).map_err(|error| self.system_failure("write", &error))
     }
 
     fn folder(&self) -> &Path {
@@ -266,7 +324,7 @@ impl SqliteStore {
     }
 
     fn check_folder(&self) -> Result<(), StoreError> {
-        safe_folder(self.folder()).map_err(|why| self.denied("open", &why))
+        safe_folder(self.folder(), self.home.as_deref()).map_err(|why| self.denied("open", &why))
     }
 
     fn denied(&self, act: &'static str, why: &str) -> StoreError {
@@ -299,15 +357,23 @@ impl Store for SqliteStore {
     }
 
     fn transact(&mut self, work: &mut dyn FnMut(&mut dyn Transaction) -> Verdict) -> Result<(), StoreError> {
-        let _lock = self.locked_for_writing()?;
+        let lock = self.locked_for_writing()?;
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| failure(&path, "write", &error);
-        let open = self.writing()?;
         let mut made_room = false;
-        loop {
+        self.writing()?;
+        let Some(mut open) = self.open.take() else {
+            return Err(StoreError::Failed { registry: self.location(), why: "it was closed".to_owned() });
+        };
+        let ended = loop {
             let transaction =
                 open.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-            let ended = match work(&mut SqliteRows::new(&transaction, &path)) {
+            self.check_whole(&transaction, &lock)?;
+            let mut rows = SqliteRows::new(&transaction, &path);
+            let verdict = work(&mut rows);
+            let common_dirs = rows.into_common_dirs();
+            let event = care::last_event(&transaction).unwrap_or_default();
+            let ended = match verdict {
                 Verdict::Commit => transaction.commit(),
                 // SQLite may have undone it already, as it does on a full disk; that is no second failure.
                 Verdict::Rollback => transaction.finish(),
@@ -316,12 +382,22 @@ impl Store for SqliteStore {
                 Err(error) if !made_room && is_full(&error) => {
                     made_room = fold_log(&open.connection);
                     if !made_room {
-                        return Err(failed(error));
+                        break Err(failed(error));
                     }
                 }
-                ended => return ended.map_err(failed),
+                ended => {
+                    if ended.is_ok() && verdict == Verdict::Commit {
+                        self.wrote = true;
+                        lock.leave(event.unsigned_abs());
+                        // Without it, one repository is not looked at if the registry is ever lost.
+                        let _ = notes::add_repositories(&path, &common_dirs);
+                    }
+                    break ended.map_err(failed);
+                }
             }
-        }
+        };
+        self.open = Some(open);
+        ended
     }
 
     fn location(&self) -> String {
@@ -330,6 +406,10 @@ impl Store for SqliteStore {
 
     fn file(&self) -> Option<PathBuf> {
         Some(self.path.clone())
+    }
+
+    fn care(&mut self) -> Option<&mut dyn Care> {
+        Some(self)
     }
 }
 
@@ -340,23 +420,6 @@ impl Drop for SqliteStore {
             let _ = open.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
-}
-
-/// Returns how long the write-ahead log is; 0 if there is none.
-fn log_size(registry: &Path) -> u64 {
-    let mut log = registry.to_owned().into_os_string();
-    log.push("-wal");
-    fs::metadata(log).map_or(0, |metadata| metadata.len())
-}
-
-/// Folds the log into the database, which gives its room back: a port can be released on a full disk.
-fn fold_log(connection: &Connection) -> bool {
-    let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-    folded == Ok(0)
-}
-
-fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// Applies the scripts that are missing, all or none.
@@ -374,103 +437,4 @@ fn migrate(connection: &Connection, version: i64) -> Result<(), rusqlite::Error>
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
-}
-
-/// Says whether opening failed because WAL wants to write even when one only reads.
-fn is_for_want_of_writing(error: &rusqlite::Error) -> bool {
-    use ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
-    let codes = [CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure];
-    error.sqlite_error_code().is_some_and(|code| codes.contains(&code))
-}
-
-fn failure(path: &Path, act: &'static str, error: &rusqlite::Error) -> StoreError {
-    let registry = path.display().to_string();
-    let why = match error {
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        other => other.to_string(),
-    };
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { registry },
-        Some(ErrorCode::DiskFull) => StoreError::Unavailable { registry, why: "the disk is full".to_owned() },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Damaged { registry, why },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            StoreError::Denied { act, registry, why }
-        }
-        Some(ErrorCode::ConstraintViolation) => StoreError::Constraint { why },
-        Some(ErrorCode::SystemIoFailure) => StoreError::Unavailable { registry, why },
-        _ => StoreError::Failed { registry, why },
-    }
-}
-
-/// Returns the URI that reads a file as it lies there, without its companions: what is left on a disk
-/// that may not be written.
-fn immutable(path: &Path) -> PathBuf {
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-                uri.push(char::from(*byte));
-            }
-            other => uri.push_str(&format!("%{other:02x}")),
-        }
-    }
-    uri.push_str("?immutable=1");
-    uri.into()
-}
-
-#[cfg(unix)]
-fn identity(path: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(path: &Path) -> Option<Identity> {
-    // An open file cannot be replaced there.
-    fs::metadata(path).ok().map(|_| (0, 0))
-}
-
-/// Refuses a folder in which somebody else could put a file of his in place of ours.
-#[cfg(unix)]
-fn safe_folder(folder: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(folder).map_err(|error| error.to_string())?;
-    let user = rustix::process::geteuid().as_raw();
-    if metadata.uid() != user && metadata.uid() != 0 {
-        return Err(format!("its folder '{}' belongs to another user", folder.display()));
-    }
-    let open_to_all = metadata.mode() & 0o002 != 0 && metadata.mode() & 0o1000 == 0;
-    if open_to_all {
-        return Err(format!("its folder '{}' may be written by everybody", folder.display()));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn safe_folder(_folder: &Path) -> Result<(), String> {
-    Ok(())
-}
-
-/// Says whether the folder is on a network file system, by the numbers of statfs(2): there the shared
-/// memory that WAL needs does not work.
-#[cfg(target_os = "linux")]
-fn on_network(folder: &Path) -> bool {
-    const NETWORK: &[i64] = &[
-        0x6969,      // NFS
-        0x517b,      // SMB
-        0xff53_4d42, // CIFS
-        0xfe53_4d42, // SMB2
-        0x0102_1997, // 9p
-        0x6573_5546, // FUSE
-        0x5346_414f, // AFS
-        0x0bd0_0bd0, // Lustre
-        0x4750_4653, // GPFS
-        0x00c3_6400, // Ceph
-    ];
-    rustix::fs::statfs(folder).is_ok_and(|statfs| NETWORK.contains(&(statfs.f_type & 0xffff_ffff)))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn on_network(_folder: &Path) -> bool {
-    false
 }

@@ -8,6 +8,8 @@ use super::SystemError;
 /// The folders of git-port, from the variables of the environment that move them.
 #[derive(Clone, Debug)]
 pub struct Dirs {
+    /// The user's home; none where the system does not say.
+    pub home: Option<PathBuf>,
     /// Configuration: `~/.config/git-port`.
     pub config: PathBuf,
     /// State, where the registry is: `~/.local/state/git-port`.
@@ -37,6 +39,6 @@ impl Dirs {
                 given(xdg_state).map_or_else(|| under_home(".local/state"), Ok)?,
             )
         };
-        Ok(Self { config: config.join("git-port"), state: state.join("git-port") })
+        Ok(Self { config: config.join("git-port"), state: state.join("git-port"), home })
     }
 }

@@ -161,6 +161,11 @@ pub fn ensure_line(path: &Path, line: &str) -> Result<(), SystemError> {
     file.write_all(addition.as_bytes()).map_err(failed)
 }
 
+/// Returns how long ago a file or folder was changed; none if it is not there, or has a date to come.
+pub fn age(path: &Path) -> Option<std::time::Duration> {
+    fs::symlink_metadata(path).ok()?.modified().ok()?.elapsed().ok()
+}
+
 /// Removes the file; it may be gone already.
 pub fn remove(path: &Path) -> Result<(), SystemError> {
     match fs::remove_file(path) {

@@ -74,6 +74,17 @@ pub(super) fn pids() -> Vec<u32> {
     system::pids()
 }
 
+/// Says whether a program of this name runs, whoever started it. False where that cannot be told.
+pub fn is_any_running(name: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    return pids().into_iter().filter_map(find).any(|process| process.name == name);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = name;
+        false
+    }
+}
+
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;

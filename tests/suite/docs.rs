@@ -160,6 +160,7 @@ fn the_json_document_names_every_field() {
         "cleanup --dry-run",
         "init",
         "hook status",
+        "doctor",
         "worktree remove topic",
         "nonsense",
     ];

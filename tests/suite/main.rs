@@ -22,6 +22,8 @@ mod dev_servers;
 #[cfg(unix)]
 mod differential;
 mod docs;
+#[cfg(unix)]
+mod doctor;
 mod env;
 #[cfg(unix)]
 mod env_formats;
@@ -41,6 +43,8 @@ mod liveness;
 #[cfg(unix)]
 mod plain_git;
 mod range;
+#[cfg(unix)]
+mod registry_care;
 #[cfg(unix)]
 mod registry_faults;
 mod release;

@@ -107,8 +107,13 @@ fn a_newer_registry_that_keeps_to_itself_is_refused() {
     }
 }
 
+/// Takes away what says that there was a registry: what is damaged now may be anybody's file.
+fn forget_it_was_made(registry: &Path) {
+    fs::remove_file(beside(registry, ".initialised")).unwrap();
+}
+
 #[test]
-fn a_damaged_registry_is_named_and_left_as_it_is() {
+fn a_file_that_may_be_anybodys_is_named_and_left_as_it_is() {
     let foreign = |application: i64, version: i64| {
         move |path: &Path| {
             fs::remove_file(path).unwrap();
@@ -145,6 +150,7 @@ fn a_damaged_registry_is_named_and_left_as_it_is() {
         let env = with_registry();
         fold(&env.registry());
         damage(&env.registry());
+        forget_it_was_made(&env.registry());
         let before = fs::read(env.registry()).unwrap();
         for words in COMMANDS {
             println!("{name}: {words}");
@@ -160,6 +166,7 @@ fn rows_that_cannot_be_ours_mean_damage() {
         let env = with_registry();
         let connection = Connection::open(env.registry()).unwrap();
         connection.execute(&format!("UPDATE allocations SET {change}"), []).unwrap();
+        forget_it_was_made(&env.registry());
         fails(&json(&env, "list --all"), "registry_damaged", 128);
     }
 }
@@ -255,7 +262,9 @@ fn everything_is_private_whatever_the_umask() {
             names.push(entry.file_name().into_string().unwrap());
         }
         names.sort_unstable();
-        assert_eq!(names, ["registry.db", "registry.db-shm", "registry.db-wal", "registry.db.lock"]);
+        let companions =
+            ["registry.db-shm", "registry.db-wal", "registry.db.initialised", "registry.db.lock"];
+        assert_eq!(names, [&["registry.db"][..], &companions].concat());
     }
 }
 
@@ -298,7 +307,7 @@ fn what_is_written_after_the_file_was_replaced_goes_into_the_new_one() {
 }
 
 #[test]
-fn a_registry_deleted_under_an_open_store_is_made_anew() {
+fn a_registry_deleted_under_an_open_store_is_missed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("registry.db");
     let mut open = store(&path);
@@ -306,6 +315,12 @@ fn a_registry_deleted_under_an_open_store_is_made_anew() {
     for ending in ["", "-wal", "-shm"] {
         fs::remove_file(beside(&path, ending)).unwrap();
     }
+    let refused = read(&mut open, |rows| rows.note("test"));
+    assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{refused:?}");
+    let refused = note(&mut open, "new");
+    assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{refused:?}");
+    // Without the mark that there was one, it is a registry yet to be made.
+    forget_it_was_made(&path);
     assert_eq!(read(&mut open, |rows| rows.note("test")).unwrap(), None);
     note(&mut open, "new").unwrap();
     assert_eq!(read(&mut store(&path), |rows| rows.note("test")).unwrap().as_deref(), Some("new"));
@@ -331,7 +346,7 @@ fn wait_until_somebody_waits_for(lock: &Path) {
 /// Somebody who waits for the lock must not write into the file that was there when he began to wait.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_registry_deleted_while_somebody_waits_for_the_lock_is_made_anew() {
+fn a_registry_deleted_while_somebody_waits_for_the_lock_is_missed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("registry.db");
     note(&mut store(&path), "old").unwrap();
@@ -345,8 +360,9 @@ fn a_registry_deleted_while_somebody_waits_for_the_lock_is_made_anew() {
         fs::remove_file(beside(&path, ending)).unwrap();
     }
     drop(lock);
-    waiting.join().unwrap().unwrap();
-    assert_eq!(read(&mut store(&path), |rows| rows.note("test")).unwrap().as_deref(), Some("new"));
+    let refused = waiting.join().unwrap();
+    assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{refused:?}");
+    assert!(!path.exists());
 }
 
 #[test]

@@ -67,6 +67,25 @@ pub(super) fn command(program: &Path) -> Vec<u8> {
     with_program(&format!("f() {{ {}; }}; f", lines.collect::<Vec<_>>().join(" ")), program)
 }
 
+/// Returns the program that these lines start where `PATH` has none.
+pub(super) fn recorded_program(lines: &[u8]) -> Option<Vec<u8>> {
+    const BEFORE: &[u8] = b"elif [ -x ";
+    let at = lines.windows(BEFORE.len()).position(|part| part == BEFORE)? + BEFORE.len();
+    let mut rest = lines[at..].strip_prefix(b"'")?;
+    let mut program = Vec::new();
+    loop {
+        let end = rest.iter().position(|byte| *byte == b'\'')?;
+        program.extend_from_slice(&rest[..end]);
+        match rest[end + 1..].strip_prefix(br"\''") {
+            Some(after) => {
+                program.push(b'\'');
+                rest = after;
+            }
+            None => return Some(program),
+        }
+    }
+}
+
 /// Returns a hook file that has nothing but our lines.
 pub(super) fn new_file(program: &Path) -> Vec<u8> {
     [SHEBANG, &block(program)].concat()
@@ -205,6 +224,9 @@ mod tests {
     #[test]
     fn a_path_is_one_word() {
         assert_eq!(quoted(Path::new("/a b/it's $x")), br"'/a b/it'\''s $x'");
+        for lines in [block(Path::new("/a b/it's $x")), command(Path::new("/a b/it's $x"))] {
+            assert_eq!(recorded_program(&lines).as_deref(), Some(&b"/a b/it's $x"[..]));
+        }
     }
 
     #[test]
@@ -229,6 +251,8 @@ mod tests {
             let place = find(&with).unwrap().unwrap();
             prop_assert_eq!(&replace(&with, place.clone(), &ours), &with);
             prop_assert!(same_but_program(&with[place.clone()], &block(Path::new("/else"))));
+            let recorded = recorded_program(&with);
+            prop_assert_eq!(recorded.as_deref(), Some(&b"/a b/git-port"[..]));
             prop_assert_eq!(remove(&with, place), file);
         }
     }

@@ -97,6 +97,11 @@ impl Place<'_> {
         Ok(true)
     }
 
+    /// Returns what the hook runs; none if there is none.
+    pub(super) fn find_command(self) -> Result<Option<Vec<u8>>, GitError> {
+        self.find(COMMAND)
+    }
+
     /// Says whether the hook is there.
     pub(super) fn has_hook(self) -> Result<bool, GitError> {
         Ok(self.find(COMMAND)?.is_some() && self.find(EVENT)?.is_some_and(|event| event == b"post-checkout"))

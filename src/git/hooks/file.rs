@@ -398,7 +398,8 @@ pub(super) fn inspect(hooks: &Hooks, status: &mut HookStatus) -> Result<(), GitE
                 );
             } else if *name == HOOK || (*name == "post-checkout.legacy" && contains(&current, "pre-commit")) {
                 status.fires = true;
-            } else if *name != ORIGINAL {
+            } else if *name != ORIGINAL && !status.fires {
+                // Once there is another that runs, nobody needs this one.
                 status.add_problem(format!("'{shown}' is run by nobody: another tool renamed it"), REINSTALL);
             }
             if !block::same_but_program(&block, &block::block(Path::new(""))) {

@@ -174,7 +174,7 @@ pub fn welcome(ctx: &mut Context, repo: &Repo) -> Result<Vec<(Worktree, Allocate
 
 /// Returns the linked worktrees of a repository that have no token yet and that are its own: a copy of a
 /// repository lists the original's worktrees.
-fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
+pub fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
     let is_new = |worktree: &Worktree| {
         // git holds this lock while it makes the worktree; the hook may still come.
         let lock = files::load(&worktree.admin_dir.join("locked")).ok().flatten();

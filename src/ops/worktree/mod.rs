@@ -21,7 +21,7 @@ use crate::system::lock::Lock;
 use crate::system::{SystemError, files};
 
 pub use create::{CreateRequest, Created, create};
-pub use follow::{Verb, follow_moves, look_around, pass_through, reconcile, welcome};
+pub use follow::{Verb, follow_moves, look_around, newcomers, pass_through, reconcile, welcome};
 pub use remove::{RemoveRequest, Removed, remove};
 
 /// The variable that tells the hook of a worktree that its maker gives it its ports.

@@ -1,6 +1,6 @@
 //! The registry's rows in SQLite: what stands in which column.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::columns::{
     ALLOCATION, WORKTREE, allocation, optional, optional_time, parsed, path_bytes, path_from, port, range,
     time, values, worktree,
 };
-use super::failure;
+use super::file::failure;
 use crate::registry::{
     Allocation, EnvironmentName, Event, HealthCheck, Port, PortRange, ProjectName, Protocol, RangeRecord,
     Reservation, RunRecord, Token, WorktreeRecord,
@@ -22,11 +22,22 @@ use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
 pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
     path: &'a Path,
+    common_dirs: Vec<PathBuf>,
 }
 
 impl<'a> SqliteRows<'a> {
     pub(super) fn new(connection: &'a Connection, path: &'a Path) -> Self {
-        Self { connection, path }
+        Self { connection, path, common_dirs: Vec::new() }
+    }
+
+    /// Returns the repositories whose worktrees were stored.
+    pub(super) fn into_common_dirs(self) -> Vec<PathBuf> {
+        self.common_dirs
+    }
+
+    /// Reads the worktrees of every machine, to see whether they can be read.
+    pub(super) fn all_worktrees(&self) -> Result<(), StoreError> {
+        self.query(&format!("SELECT {WORKTREE} FROM worktrees"), [], worktree).map(|_| ())
     }
 
     fn query<T>(
@@ -247,6 +258,9 @@ impl Transaction for SqliteRows<'_> {
     }
 
     fn put_worktree(&mut self, worktree: &WorktreeRecord) -> Result<(), StoreError> {
+        if !self.common_dirs.contains(&worktree.common_dir) {
+            self.common_dirs.push(worktree.common_dir.clone());
+        }
         let sql = format!(
             "INSERT OR REPLACE INTO worktrees ({WORKTREE}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
              ?12, ?13, ?14)"
@@ -317,6 +331,11 @@ impl Transaction for SqliteRows<'_> {
             event.reason,
         ];
         self.execute(sql, params).map(|_| ())
+    }
+
+    fn trim_events(&mut self, keep: u32) -> Result<(), StoreError> {
+        let sql = "DELETE FROM events WHERE id <= (SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?1)";
+        self.execute(sql, [keep]).map(|_| ())
     }
 
     fn append_health_check(&mut self, check: &HealthCheck, keep: u32) -> Result<(), StoreError> {

@@ -101,6 +101,38 @@ fn a_registry_that_may_not_be_read_is_denied() {
     lists(&run("list --all"), 1);
 }
 
+/// As in a sandbox that hides the home.
+#[test]
+fn a_worktree_knows_its_ports_where_the_registry_is_hidden() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let port: u16 = env.ok(&repo, "get").trim().parse().unwrap();
+    let Some(run) = unprivileged(&env) else { return };
+    hand_over(&env.root());
+    let folder = env.registry().parent().unwrap().to_owned();
+    for mode in [0o000, 0o555] {
+        set_mode(&folder, mode);
+        for words in ["-C shop get", "-C shop url"] {
+            let answered = run(words);
+            assert_eq!(answered.status, 0, "{answered:#?}");
+            assert_eq!(answered.object()["allocations"][0]["port"], port);
+        }
+        let env = run("-C shop env");
+        assert_eq!((env.status, &env.object()["PORT"]), (0, &Value::from(port.to_string())), "{env:?}");
+        let ran = run("-C shop run -- printenv PORT");
+        assert_eq!((ran.status, ran.stdout.trim()), (0, port.to_string().as_str()), "{ran:#?}");
+        fails(&run("-C shop allocate other"), "denied", 128);
+        let told = run("-C shop doctor --fix");
+        assert_eq!(told.status, 1, "{told:#?}");
+        let findings = told.object()["findings"].as_array().unwrap().clone();
+        let folder = findings.iter().find(|one| one["code"] == "state-folder").unwrap();
+        assert_eq!((&folder["severity"], &folder["fixed"]), (&"error".into(), &false.into()), "{folder}");
+        assert!(folder["hint"].as_str().unwrap().starts_with("chmod u+rwx"), "{folder}");
+    }
+    set_mode(&folder, 0o700);
+    assert_eq!(run("-C shop doctor").status, 0);
+}
+
 #[test]
 fn a_folder_that_may_not_be_written_is_still_read() {
     // With what was written last still in the log, and with the file alone.
