@@ -102,7 +102,7 @@ pub fn merge(ctx: &mut Context, found: &[Carried], follow: bool) -> Result<Merge
         for carried in found {
             // Nothing is remembered of a worktree that has no ports.
             if follow && !carried.allocations.is_empty() {
-                tx.put_worktree(&carried.record)?;
+                remember(tx, carried)?;
             }
         }
         if follow {
@@ -137,6 +137,14 @@ pub fn merge(ctx: &mut Context, found: &[Carried], follow: bool) -> Result<Merge
 
 fn live_of(tx: &mut dyn Transaction, token: &Token) -> Result<Vec<Allocation>, StoreError> {
     tx.allocations(&Filter { worktree: Some(token.clone()), ..Filter::live() })
+}
+
+/// Stores a worktree. What is known of one that is not there now is more than can be seen.
+fn remember(tx: &mut dyn Transaction, carried: &Carried) -> Result<(), StoreError> {
+    if carried.present || tx.worktree(&carried.record.token)?.is_none() {
+        tx.put_worktree(&carried.record)?;
+    }
+    Ok(())
 }
 
 /// Says whether both are the same promise.
@@ -196,7 +204,7 @@ fn settle(
         ..claim.clone()
     };
     tx.insert_allocation(&restored)?;
-    tx.put_worktree(&carried.record)?;
+    remember(tx, carried)?;
     let reason = match carried.source {
         Source::Copy => "restored from its worktree's copy",
         Source::EnvFile => "restored from its worktree's file of variables",

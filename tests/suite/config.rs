@@ -207,7 +207,7 @@ fn bad_variables_are_named() {
         ("GIT_PORT_RANGES_DEV", b"9-8", "'9-8'"),
         ("GIT_PORT_RANGES_DEV", b"8000-\xff", "not UTF-8"),
         ("GIT_PORT_CLEANUP_OLDER_THAN", b"soon", "'soon'"),
-        ("GIT_PORT_CLEANUP_INTERVAL", b"0s", "'0s'"),
+        ("GIT_PORT_CLEANUP_INTERVAL", b"-1s", "'-1s'"),
         ("GIT_PORT_CLEANUP_OLDERTHAN", b"1d", "GIT_PORT_CLEANUP_OLDER_THAN"),
         ("GIT_PORT_ALLOCATION_STRATEGY", b"a\x1b[31m", "expected 'sequential' or 'random'"),
         ("GIT_PORT_CONFIG", b"/nowhere/config.toml", "/nowhere/config.toml"),

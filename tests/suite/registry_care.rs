@@ -11,6 +11,9 @@ use rusqlite::Connection;
 
 use crate::support::{Run, TestEnv};
 
+/// Does something to the registry's file.
+type Harm = fn(&Path);
+
 /// Ports by the worktree or owner that has them.
 type Ports = BTreeMap<String, u64>;
 
@@ -171,6 +174,18 @@ fn what_only_the_registry_knew_comes_from_the_backup() {
 }
 
 #[test]
+fn a_worktree_on_a_disk_that_is_not_there_keeps_its_port() {
+    let (env, ports) = with_worktrees(3);
+    let away = env.root().join("away");
+    fs::rename(env.root().join("w1"), &away).unwrap();
+    fs::remove_file(env.registry()).unwrap();
+    let (now, run) = listed(&env);
+    assert_eq!(now, ports, "{}", run.stderr);
+    fs::rename(&away, env.root().join("w1")).unwrap();
+    assert_eq!(listed(&env).0, ports);
+}
+
+#[test]
 fn with_nothing_to_restore_from_it_says_what_to_do() {
     let env = TestEnv::new();
     env.ok(&env.root(), "allocate web --project p");
@@ -301,31 +316,22 @@ fn a_worktree_knows_its_ports_without_the_registry() {
     let env = TestEnv::new();
     let repo = env.repo("shop");
     let port = env.ok(&repo, "get");
-    let harms: [(&str, Box<dyn Fn(&Path)>); 3] = [
-        (
-            "no file",
-            Box::new(|path| {
-                fs::remove_file(path).unwrap();
-                fs::create_dir(path).unwrap();
-            }),
-        ),
-        (
-            "a link",
-            Box::new(|path| {
-                fs::remove_dir(path).unwrap();
-                std::os::unix::fs::symlink("/nowhere", path).unwrap();
-            }),
-        ),
-        (
-            "newer",
-            Box::new(|path| {
-                fs::remove_file(path).unwrap();
-                let connection = Connection::open(path).unwrap();
-                connection.execute_batch("CREATE TABLE notes (key TEXT, value TEXT)").unwrap();
-                connection.pragma_update(None, "application_id", 0x6750_5254).unwrap();
-                connection.pragma_update(None, "user_version", 99).unwrap();
-            }),
-        ),
+    let harms: [(&str, Harm); 3] = [
+        ("no file", |path| {
+            fs::remove_file(path).unwrap();
+            fs::create_dir(path).unwrap();
+        }),
+        ("a link", |path| {
+            fs::remove_dir(path).unwrap();
+            std::os::unix::fs::symlink("/nowhere", path).unwrap();
+        }),
+        ("newer", |path| {
+            fs::remove_file(path).unwrap();
+            let connection = Connection::open(path).unwrap();
+            connection.execute_batch("CREATE TABLE notes (key TEXT, value TEXT)").unwrap();
+            connection.pragma_update(None, "application_id", 0x6750_5254).unwrap();
+            connection.pragma_update(None, "user_version", 99).unwrap();
+        }),
     ];
     for ending in ["-wal", "-shm"] {
         let _ = fs::remove_file(beside(&env.registry(), ending));

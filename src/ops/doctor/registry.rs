@@ -26,6 +26,7 @@ pub(super) fn registry(ctx: &mut Context, diagnosis: &mut Diagnosis) -> bool {
         }
     };
     let location = store.location();
+    let made = store.file().is_none_or(|file| file.exists());
     let Some(care) = store.care() else {
         let answered = store::read(store, |rows| rows.note("min_reader"));
         match answered {
@@ -39,7 +40,8 @@ pub(super) fn registry(ctx: &mut Context, diagnosis: &mut Diagnosis) -> bool {
     let backups = care.backups();
     let usable = match condition {
         Ok(()) => {
-            diagnosis.ok("registry", format!("the registry '{location}' is whole"));
+            let state = if made { "is whole" } else { "is yet to be made" };
+            diagnosis.ok("registry", format!("the registry '{location}' {state}"));
             true
         }
         Err(StoreError::Damaged { why, .. }) => {

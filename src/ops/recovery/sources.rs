@@ -31,6 +31,8 @@ pub struct Carried {
     pub allocations: Vec<Allocation>,
     /// Where they were read.
     pub source: Source,
+    /// Whether the worktree is there; its disk may not be mounted.
+    pub present: bool,
 }
 
 /// Returns what all worktrees of these repositories carry. What cannot be read is left out.
@@ -45,15 +47,26 @@ pub fn carried(ctx: &mut Context, common_dirs: &BTreeSet<PathBuf>) -> Vec<Carrie
         // A copy of a repository has the tokens of the original, which must be told apart first.
         let Ok(repository) = identity::repository_token(common_dir) else { continue };
         for worktree in repo.worktrees().unwrap_or_default() {
-            if worktree.is_connected() {
-                found.extend(carried_by(ctx, &repo, &repository, worktree));
+            // One that is there and leads elsewhere belongs to the repository this one was copied from.
+            let present = worktree.is_connected();
+            if present || !worktree.path.exists() {
+                found.extend(carried_by(ctx, &repo, &repository, worktree, present));
             }
         }
     }
+    let mut seen = BTreeSet::new();
+    found.sort_by_key(|carried| !carried.present);
+    found.retain(|carried| seen.insert(carried.record.token.clone()));
     found
 }
 
-fn carried_by(ctx: &mut Context, repo: &Repo, repository: &Token, worktree: Worktree) -> Option<Carried> {
+fn carried_by(
+    ctx: &mut Context,
+    repo: &Repo,
+    repository: &Token,
+    worktree: Worktree,
+    present: bool,
+) -> Option<Carried> {
     let token = identity::find_token(&worktree).ok().flatten()?;
     if let Some(allocations) = copies::load(&worktree) {
         let project = match allocations.first() {
@@ -61,12 +74,12 @@ fn carried_by(ctx: &mut Context, repo: &Repo, repository: &Token, worktree: Work
             None => Standing::of(ctx, repo.clone(), worktree.clone()).ok()?.project,
         };
         let record = record(ctx, repo, repository, &worktree, token, project);
-        return Some(Carried { record, allocations, source: Source::Copy });
+        return Some(Carried { record, allocations, source: Source::Copy, present });
     }
     let standing = Standing::of(ctx, repo.clone(), worktree.clone()).ok()?;
     let allocations = from_env_file(ctx, &standing, &token)?;
     let record = record(ctx, repo, repository, &worktree, token, standing.project);
-    Some(Carried { record, allocations, source: Source::EnvFile })
+    Some(Carried { record, allocations, source: Source::EnvFile, present })
 }
 
 fn record(

@@ -202,7 +202,7 @@ impl SqliteStore {
         let quarantine = belonging(&self.path, "quarantine");
         let first = quarantine.join(dated("", now, ""));
         let folder = std::iter::once(first.clone())
-            .chain((2..).map(|number| beside(&first, &format!("-{number}"))))
+            .chain((2..1000).map(|number| beside(&first, &format!("-{number}"))))
             .find(|folder| !folder.exists())
             .unwrap_or(first);
         files::create_private_dir(&folder).map_err(|error| self.system_failure("write", &error))?;
@@ -215,12 +215,15 @@ impl SqliteStore {
         Ok(Some(folder))
     }
 
+    /// Returns the newest good backup in which more has happened than this many events.
+    fn find_backup(&self, after: i64) -> Option<Backup> {
+        let is_good = |backup: &Backup| self.events_of(&backup.path).is_some_and(|events| events > after);
+        self.backups().into_iter().find(is_good)
+    }
+
     /// Puts the newest good backup in the place of the registry; returns it, or none if there is none.
     fn put_back(&self) -> Result<Option<Backup>, StoreError> {
-        for backup in self.backups() {
-            if !self.is_good(&backup.path) {
-                continue;
-            }
+        if let Some(backup) = self.find_backup(-1) {
             let failed = |error: std::io::Error| self.denied("write", &error.to_string());
             let copy = tempfile::Builder::new()
                 .prefix(".git-port-")
@@ -235,13 +238,16 @@ impl SqliteStore {
         Ok(None)
     }
 
-    fn is_good(&self, backup: &Path) -> bool {
+    /// Returns the number of the last event in a backup; none if the backup is not good.
+    fn events_of(&self, backup: &Path) -> Option<i64> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | ALWAYS;
-        let Ok(connection) = Connection::open_with_flags(immutable(backup), flags) else { return false };
+        let connection = Connection::open_with_flags(immutable(backup), flags).ok()?;
         let value = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        value("application_id") == Ok(APPLICATION_ID)
-            && value("user_version").is_ok_and(|version| (1..=VERSION).contains(&version))
-            && matches!(find_damage(&connection, &self.path, Depth::All), Ok(None))
+        let version = value("user_version").ok().filter(|version| *version >= 1)?;
+        let ours = value("application_id") == Ok(APPLICATION_ID)
+            && self.admit(&connection, version, "min_writer").is_ok()
+            && matches!(find_damage(&connection, &self.path, Depth::All), Ok(None));
+        if ours { last_event(&connection).ok() } else { None }
     }
 
     /// Opens what now is in the registry's place, and makes it what it has to be.
@@ -388,7 +394,18 @@ impl Care for SqliteStore {
         };
         match condition {
             Condition::Sound => {}
-            Condition::Behind(why) => restored.why = why,
+            Condition::Behind(why) => {
+                restored.why = why;
+                let last = match &self.open {
+                    Some(open) => last_event(&open.connection).unwrap_or_default(),
+                    None => 0,
+                };
+                // A backup holds what was in the log, too, so it may be ahead of what is left.
+                if self.find_backup(last).is_some() {
+                    restored.quarantine = self.set_aside(now)?;
+                    restored.backup = self.put_back()?;
+                }
+            }
             Condition::Damaged(why) => {
                 restored.why = why;
                 restored.quarantine = self.set_aside(now)?;

@@ -5,10 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{beside, fold, is_sound, listed, state, with_worktrees};
-
-/// Does something to the registry's file.
-type Harm = fn(&Path);
+use super::{Harm, beside, fold, is_sound, listed, state, with_worktrees};
 
 fn companions(registry: &Path) {
     for ending in ["-wal", "-shm"] {

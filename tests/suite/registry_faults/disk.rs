@@ -118,7 +118,11 @@ fn a_worktree_knows_its_ports_where_the_registry_is_hidden() {
             assert_eq!(answered.object()["allocations"][0]["port"], port);
         }
         let env = run("-C shop env");
-        assert_eq!((env.status, &env.object()["PORT"]), (0, &Value::from(port.to_string())), "{env:?}");
+        assert_eq!(
+            (env.status, &env.object()["variables"]["PORT"]),
+            (0, &Value::from(port.to_string())),
+            "{env:?}"
+        );
         let ran = run("-C shop run -- printenv PORT");
         assert_eq!((ran.status, ran.stdout.trim()), (0, port.to_string().as_str()), "{ran:#?}");
         fails(&run("-C shop allocate other"), "denied", 128);

@@ -8,7 +8,7 @@ pub mod shape;
 pub mod watcher;
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::net::{Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -27,6 +27,7 @@ pub struct TestEnv {
     root: TempDir,
     /// The first port of `dev`; `dev` has 100, then `test` and `production` have 50 each.
     pub first: u16,
+    _claim: File,
     /// More variables for every program that is started.
     pub variables: Vec<(String, String)>,
 }
@@ -43,7 +44,8 @@ impl TestEnv {
     pub fn new() -> Self {
         let root = tempfile::Builder::new().prefix("git-port-test-").tempdir().unwrap();
         fs::create_dir(root.path().join("home")).unwrap();
-        let env = Self { root, first: free_block(), variables: Vec::new() };
+        let (first, claim) = free_block();
+        let env = Self { root, first, _claim: claim, variables: Vec::new() };
         let config = "[user]\n\tname = A Tester\n\temail = tester@example.org\n\
             [init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[commit]\n\tgpgSign = false\n";
         fs::write(env.home().join(".gitconfig"), config).unwrap();
@@ -187,17 +189,27 @@ impl Run {
     }
 }
 
-/// Finds neighbouring ports that are free on every address, below every ephemeral range. Each caller gets
-/// other ones, also in a second test process that starts at the same moment.
-fn free_block() -> u16 {
+/// Finds neighbouring ports that are free on every address, below every ephemeral range and beside every
+/// port that is avoided. They are this test's alone, among all test processes, as long as the file is open.
+fn free_block() -> (u16, File) {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let slots = (24_000 - 10_200) / BLOCK;
+    let slots = (32_000 - 10_200) / BLOCK;
     let start = u16::try_from(std::process::id() % u32::from(slots)).unwrap();
+    let folder = std::env::temp_dir().join("git-port-tests");
+    fs::create_dir_all(&folder).unwrap();
     loop {
         let slot = (start + NEXT.fetch_add(1, Ordering::Relaxed)) % slots;
         let first = 10_200 + slot * BLOCK;
-        if (first..first + BLOCK).all(|port| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok()) {
-            return first;
+        let avoided = git_port::registry::avoided::table();
+        if avoided.iter().any(|(from, to, _)| *from < first + BLOCK && *to >= first) {
+            continue;
+        }
+        let claim = File::create(folder.join(slot.to_string())).unwrap();
+        let is_ours = claim.try_lock().is_ok();
+        if is_ours
+            && (first..first + BLOCK).all(|port| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok())
+        {
+            return (first, claim);
         }
     }
 }

@@ -56,7 +56,8 @@ fn the_registry_is_a_folder() {
 fn the_registry_is_no_registry() {
     let env = TestEnv::new();
     let repo = with_port(&env);
-    for suffix in ["", "-wal", "-shm"] {
+    // Without the mark that there was one, it may be anybody's, and is not restored.
+    for suffix in ["", "-wal", "-shm", ".initialised"] {
         let _ = fs::remove_file(format!("{}{suffix}", env.registry().display()));
     }
     fs::write(env.registry(), "this is not a database, however long one looks at it\n".repeat(100)).unwrap();
