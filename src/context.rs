@@ -40,6 +40,7 @@ pub struct Context {
     /// `--registry`, which wins over the configuration.
     registry: Option<String>,
     patience: Duration,
+    notices: Vec<String>,
     repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
 }
@@ -68,6 +69,7 @@ impl Context {
             user,
             registry,
             patience: PATIENCE,
+            notices: Vec::new(),
             repo: OnceCell::new(),
             store: None,
         })
@@ -76,6 +78,18 @@ impl Context {
     /// Waits for locks no longer than this.
     pub fn limit_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Keeps in mind what the user should know, whatever the operation returns.
+    pub fn notice(&mut self, message: String) {
+        if !self.notices.contains(&message) {
+            self.notices.push(message);
+        }
+    }
+
+    /// Returns what the user should know, once.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Returns the repository one stands in.

@@ -76,6 +76,7 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
             session: request.session.clone(),
         },
     )?;
+    ctx.take_notices().into_iter().for_each(|notice| tell(Noted::Trouble(notice)));
     verify(ctx, &target)?;
     let environmental = env::env(ctx, Some(&environment), true)?;
     let mut variables: Vec<(String, String)> =
