@@ -6,6 +6,7 @@
 mod audit;
 pub mod health;
 mod ranges;
+pub mod template;
 
 use jiff::Timestamp;
 use serde::Serialize;

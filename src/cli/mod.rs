@@ -20,6 +20,8 @@ mod release;
 mod reserve;
 mod run;
 mod stats;
+mod template;
+mod trust;
 mod update;
 mod url;
 mod watch;
@@ -120,6 +122,8 @@ enum Command {
     Env(env::Args),
     Run(run::Args),
     Url(url::Args),
+    Template(template::Args),
+    Trust(trust::Args),
     Open(open::Args),
     Health(health::Args),
     History(history::Args),
@@ -153,7 +157,11 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         Err(error) => return usage(error, &args, &environment),
     };
     let out = Output::new(&environment, global.color.into(), global.json, global.quiet, global.verbose);
-    let answered = enter(&global, environment).and_then(|mut ctx| dispatch(command, rest, &mut ctx, &out));
+    let answered = enter(&global, environment).and_then(|mut ctx| {
+        let status = dispatch(command, rest, &mut ctx, &out);
+        out.warnings(&ctx.take_notices());
+        status
+    });
     let status = answered.unwrap_or_else(|error| {
         out.error(&error);
         error.exit_status()
@@ -223,6 +231,8 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Env(args) => args.run(ctx, out),
         Command::Run(args) => args.run(ctx, out),
         Command::Url(args) => args.run(ctx, out),
+        Command::Template(args) => args.run(ctx, out),
+        Command::Trust(args) => args.run(ctx, out),
         Command::Open(args) => args.run(ctx, out),
         Command::Health(args) => args.run(ctx, out),
         Command::History(args) => args.run(ctx, out),

@@ -186,6 +186,11 @@ fn refuse_tracked(standing: &Standing) -> Result<()> {
 /// Writes the file of variables. Returns what is to be told if it was another worktree's.
 fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<Option<String>> {
     let file = standing.env_file();
+    // A link is refused when it is written; a pipe would keep us waiting for what is in it.
+    if file.exists() && !file.is_file() {
+        let why = "is not a file";
+        return Err(crate::system::SystemError::Unsafe { path: file, why }.into());
+    }
     files::refuse_symlink(&file)?;
     let existing = files::load(&file)?;
     let found = existing.as_ref().and_then(|bytes| dotenv::identity(std::str::from_utf8(bytes).ok()?));

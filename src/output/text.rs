@@ -1,6 +1,7 @@
 //! The answers in words.
 
 mod health;
+pub mod template;
 
 use std::path::Path;
 
