@@ -7,6 +7,7 @@ mod audit;
 pub mod doctor;
 pub mod health;
 mod ranges;
+pub mod template;
 
 use jiff::Timestamp;
 use serde::Serialize;

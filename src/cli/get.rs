@@ -36,7 +36,7 @@ impl Args {
         let allocation = env::get(ctx, &request)?;
         if out.is_json() {
             let allocations = vec![AllocationView::recorded(&allocation, &ctx.host.name)];
-            out.object(AllocationsView { allocations, warnings: Vec::new() });
+            out.object(AllocationsView { allocations, warnings: ctx.take_notes() });
         } else {
             out.line(&allocation.port.to_string());
         }

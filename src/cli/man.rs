@@ -48,6 +48,9 @@ const FILES: &[(&str, &str)] = &[
     ("~/.config/git-port/config.toml", "The configuration of the user."),
     ("~/.local/state/git-port/registry.db", "The registry, unless it is named otherwise."),
     (".git-port.env", "The variables of a worktree, at its top; git ignores it."),
+    ("~/.config/git-port/templates/<name>.j2", "The user's own templates."),
+    (".git-port/templates/<name>.j2", "Those of a repository, used after 'git port trust'."),
+    ("~/.local/state/git-port/trust.json", "Which repositories' templates are trusted."),
 ];
 
 impl Args {

@@ -21,6 +21,8 @@ mod release;
 mod reserve;
 mod run;
 mod stats;
+mod template;
+mod trust;
 mod update;
 mod url;
 mod watch;
@@ -122,6 +124,8 @@ enum Command {
     Env(env::Args),
     Run(run::Args),
     Url(url::Args),
+    Template(template::Args),
+    Trust(trust::Args),
     Open(open::Args),
     Health(health::Args),
     History(history::Args),
@@ -267,6 +271,8 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Env(args) => args.run(ctx, out),
         Command::Run(args) => args.run(ctx, out),
         Command::Url(args) => args.run(ctx, out),
+        Command::Template(args) => args.run(ctx, out),
+        Command::Trust(args) => args.run(ctx, out),
         Command::Open(args) => args.run(ctx, out),
         Command::Health(args) => args.run(ctx, out),
         Command::History(args) => args.run(ctx, out),

@@ -25,7 +25,7 @@ impl Args {
                     &opened.allocation,
                     &ctx.host.name,
                 )],
-                warnings: Vec::new(),
+                warnings: ctx.take_notes(),
             });
         } else {
             out.status(&format!("Opening {}", opened.url));

@@ -23,7 +23,7 @@ impl Args {
         let Located { allocation, url } = env::locate(ctx, self.service, self.environment)?;
         if out.is_json() {
             let allocations = vec![AllocationView::recorded(&allocation, &ctx.host.name)];
-            out.object(AllocationsView { allocations, warnings: Vec::new() });
+            out.object(AllocationsView { allocations, warnings: ctx.take_notes() });
         } else {
             out.line(&url);
         }

@@ -17,6 +17,7 @@ use crate::system::files;
 const BUILT_IN: &[(&[&str], &str)] = &[
     (&["worktree", "path"], "../{project}-{branch}"),
     (&["worktree", "fill"], "auto"),
+    (&["worktree", "env_file"], ".git-port.env"),
     (&["ranges", "dev"], "8000-8999,20000-29999"),
     (&["ranges", "test"], "7000-7999"),
     (&["ranges", "production"], "9000-9999"),
@@ -74,7 +75,7 @@ fn built_in() -> Result<Settings, ConfigError> {
         project: None,
         services: Vec::new(),
         derived: Vec::new(),
-        worktree: WorktreeSettings { path: String::new(), fill: Fill::default() },
+        worktree: WorktreeSettings { path: String::new(), fill: Fill::default(), env_file: String::new() },
         ranges: BTreeMap::new(),
         projects: BTreeMap::new(),
         allocation: AllocationSettings { random: false, reserved: Vec::new() },
@@ -141,6 +142,7 @@ fn apply(settings: &mut Settings, assignment: Assignment) {
             }
         }
         Setting::WorktreePath(path) => settings.worktree.path = path,
+        Setting::WorktreeEnvFile(name) => settings.worktree.env_file = name,
         Setting::WorktreeFill(fill) => settings.worktree.fill = fill,
         Setting::Ranges(name, ranges) => {
             settings.ranges.insert(name, ranges);

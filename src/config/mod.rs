@@ -167,6 +167,8 @@ pub struct WorktreeSettings {
     pub path: String,
     /// How a new tree is filled.
     pub fill: Fill,
+    /// The name of the file of variables at its top.
+    pub env_file: String,
 }
 
 /// How a new tree is filled; the result is the same.

@@ -19,6 +19,7 @@ pub(super) enum Setting {
     Derived(String, String),
     WorktreePath(String),
     WorktreeFill(Fill),
+    WorktreeEnvFile(String),
     Ranges(EnvironmentName, Vec<PortRange>),
     ProjectRanges(ProjectName, Vec<PortRange>),
     AllocationRandom(bool),
@@ -85,7 +86,7 @@ pub(super) fn shape(path: &[&str]) -> Shape {
         ["services" | "projects" | "ranges" | "env"] => Shape::Names,
         ["services", _] => Shape::Table(SERVICE),
         ["projects", _] => Shape::Table(&["range"]),
-        ["worktree"] => Shape::Table(&["path", "fill"]),
+        ["worktree"] => Shape::Table(&["path", "fill", "env_file"]),
         ["allocation"] => Shape::Table(&["strategy", "reserved"]),
         ["cleanup"] => Shape::Table(&["auto", "interval", "older_than"]),
         ["hook"] => Shape::Table(&["repositories"]),
@@ -267,6 +268,28 @@ impl Written {
         Ok(name)
     }
 
+    /// Returns the name of a file at the top of a worktree: nowhere else, and none that git reads.
+    fn file_name(&self) -> Result<String, Wrong> {
+        let name = self.text()?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let lower = name.to_ascii_lowercase();
+        let is_gits = lower == ".git"
+            || [".gitattributes", ".gitignore", ".gitmodules", ".mailmap", ".git-port.toml"]
+                .contains(&&*lower);
+        let valid = name.len() <= 80
+            && name.bytes().all(plain)
+            && name.bytes().any(|b| b.is_ascii_alphanumeric())
+            && !name.starts_with('-')
+            && !name.ends_with('.');
+        if !valid || is_gits {
+            return Err(self.wrong(format_args!(
+                "'{name}' is not the name of a file at the top of a worktree (ASCII letters, digits, '.', '-' \
+                 and '_'; 80 at most; none that git reads)"
+            )));
+        }
+        Ok(name)
+    }
+
     fn template(&self) -> Result<String, Wrong> {
         match &self.form {
             Form::Integer(number) => Ok(number.to_string()),
@@ -302,6 +325,7 @@ pub(super) fn parse(path: &[&str], value: &Written) -> Result<Setting, Wrong> {
         ["worktree", "fill"] => {
             Setting::WorktreeFill(value.choice(&[("auto", Fill::Auto), ("git", Fill::Git)])?)
         }
+        ["worktree", "env_file"] => Setting::WorktreeEnvFile(value.file_name()?),
         ["ranges", name] => {
             Setting::Ranges(name.parse().map_err(|error| wrong_name(&error))?, value.own_ranges()?)
         }

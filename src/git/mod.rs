@@ -1,8 +1,10 @@
 //! Repositories, worktrees, identity and hooks. git2 reads; the `git` program changes.
 
 pub mod branches;
+pub mod diff;
 pub mod hooks;
 pub mod identity;
+pub mod index;
 pub mod observe;
 pub mod program;
 pub mod repo;

@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::env;
 use super::standing::Standing;
 use crate::context::Context;
-use crate::error::Result;
-use crate::git::{Repo, Worktree, identity};
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::{Repo, Worktree, identity, index};
 use crate::registry::{Allocation, EnvironmentName, Status, Token, WorktreeRecord};
 use crate::store::{self, Filter};
 use crate::system::files::{self, Access};
 use crate::template::dotenv;
 
-/// The file of variables at the top of a worktree.
+/// The file of variables at the top of a worktree, unless another name is configured.
 pub const ENV_FILE: &str = ".git-port.env";
 
 /// The copy in the administrative directory.
@@ -61,8 +61,11 @@ pub fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Vec<Str
     if let Err(error) = write_copy(&standing.worktree, token, &allocations) {
         warnings.push(format!("its copy of its ports is not up to date: {error}"));
     }
-    if let Err(error) = write_env_file(standing, token, &allocations) {
-        warnings.push(format!("{ENV_FILE} is not up to date: {error}"));
+    match write_env_file(standing, token, &allocations) {
+        Ok(notice) => warnings.extend(notice),
+        Err(error) => {
+            warnings.push(format!("{} is not up to date: {error}", standing.settings.worktree.env_file));
+        }
     }
     warnings
 }
@@ -148,33 +151,16 @@ pub enum EnvFile {
     NotOurs,
 }
 
-/// Returns how a worktree's file of variables stands, and what it should be; none for no file.
-pub fn env_file(
-    standing: &Standing,
-    token: &Token,
-    allocations: &[Allocation],
-) -> Result<(EnvFile, Option<String>)> {
-    let top = &standing.worktree.path;
-    let existing = files::load(&top.join(ENV_FILE))?;
+/// Returns how a worktree's file of variables stands.
+pub fn env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<EnvFile> {
+    let existing = files::load(&standing.env_file())?;
     let text = existing.as_ref().map(|bytes| std::str::from_utf8(bytes));
     let found = match &text {
         Some(Ok(text)) => dotenv::identity(text),
         _ => None,
     };
-    let dev: Vec<Allocation> = allocations
-        .iter()
-        .filter(|allocation| allocation.environment == EnvironmentName::dev())
-        .cloned()
-        .collect();
-    let wanted = if dev.is_empty() {
-        None
-    } else {
-        let variables = env::variables(standing, &EnvironmentName::dev(), &dev)?;
-        let identity =
-            dotenv::Identity { path: top.to_string_lossy().into_owned(), token: token.to_string() };
-        Some(dotenv::render(&identity, &variables)?)
-    };
-    let state = match (&text, found) {
+    let wanted = env_file_text(standing, token, allocations)?;
+    Ok(match (&text, found) {
         (None, _) if wanted.is_some() => EnvFile::Missing,
         (None, _) => EnvFile::Current,
         (Some(Ok("")), _) => EnvFile::Outdated,
@@ -182,31 +168,132 @@ pub fn env_file(
         (Some(_), Some(identity)) if identity.token != token.as_str() => EnvFile::OfAnother,
         (Some(text), Some(_)) if text.ok() == wanted.as_deref() => EnvFile::Current,
         (Some(_), Some(_)) => EnvFile::Outdated,
-    };
-    Ok((state, wanted))
+    })
 }
 
-fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<()> {
-    let file = standing.worktree.path.join(ENV_FILE);
-    let (state, wanted) = env_file(standing, token, allocations)?;
-    match (state, wanted) {
-        (EnvFile::Current, _) => Ok(()),
-        (EnvFile::NotOurs, _) => {
-            let why = "was not written by git-port, so it is left alone";
-            Err(crate::system::SystemError::Unsafe { path: file, why }.into())
-        }
-        (_, None) => Ok(files::remove(&file)?),
-        (_, Some(text)) => {
-            // Excluded first: an untracked file would make `git worktree remove` refuse.
-            exclude(&standing.repo.common_dir)?;
-            Ok(files::replace(&file, text.as_bytes(), Access::Public)?)
-        }
+/// Notices a file of variables that was copied here from another worktree, with that one's ports in it:
+/// it is replaced by this worktree's own, and the user is told.
+pub fn mend(ctx: &mut Context, standing: &Standing) {
+    let Some(found) = found_identity(standing) else { return };
+    let token = identity::find_token(&standing.worktree).ok().flatten();
+    if token.as_ref().is_some_and(|token| token.as_str() == found.token) {
+        return;
+    }
+    let written = match &token {
+        Some(token) => live(ctx, token).and_then(|live| write_env_file(standing, token, &live)),
+        None => drop_copied(standing, &found).map(Some),
+    };
+    let notice = written.unwrap_or_else(|error| {
+        let (file, path) = (&standing.settings.worktree.env_file, &found.path);
+        Some(format!("'{file}' was copied from '{path}' and holds its ports: {}", error.full_message()))
+    });
+    if let Some(notice) = notice {
+        ctx.note(notice);
     }
 }
 
-/// Says whether git ignores the files of variables in all worktrees of a repository.
-pub fn is_excluded(common_dir: &Path) -> bool {
-    let line = format!("/{ENV_FILE}");
+fn found_identity(standing: &Standing) -> Option<dotenv::Identity> {
+    let file = standing.env_file();
+    // A link or a pipe is not ours; to open one may take for ever.
+    if !file.symlink_metadata().ok()?.is_file() {
+        return None;
+    }
+    dotenv::identity(std::str::from_utf8(&files::load(&file).ok().flatten()?).ok()?)
+}
+
+/// Removes a copied file from a worktree that has no ports to write in its place.
+fn drop_copied(standing: &Standing, found: &dotenv::Identity) -> Result<String> {
+    let name = &standing.settings.worktree.env_file;
+    refuse_tracked(standing)?;
+    files::remove(&standing.env_file())?;
+    Ok(format!("'{name}' was copied from '{}' and is removed: it held that worktree's ports", found.path))
+}
+
+fn refuse_tracked(standing: &Standing) -> Result<()> {
+    let name = &standing.settings.worktree.env_file;
+    if !index::is_tracked(&standing.worktree, Path::new(name))? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("'{name}' is tracked by git, so it is left alone"))
+        .hint(format!("let go of it: git rm --cached -- {name}")))
+}
+
+/// Writes the file of variables. Returns what is to be told if it was another worktree's.
+fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<Option<String>> {
+    let file = standing.env_file();
+    // A link is refused when it is written; a pipe would keep us waiting for what is in it.
+    if file.exists() && !file.is_file() {
+        let why = "is not a file";
+        return Err(crate::system::SystemError::Unsafe { path: file, why }.into());
+    }
+    files::refuse_symlink(&file)?;
+    let existing = files::load(&file)?;
+    let found = existing.as_ref().and_then(|bytes| dotenv::identity(std::str::from_utf8(bytes).ok()?));
+    if existing.as_ref().is_some_and(|bytes| !bytes.is_empty()) && found.is_none() {
+        let why = "was not written by git-port, so it is left alone";
+        return Err(crate::system::SystemError::Unsafe { path: file, why }.into());
+    }
+    let known = found.as_ref().is_some_and(|found| found.token == token.as_str());
+    if existing.is_some() && !known {
+        refuse_tracked(standing)?;
+    }
+    let foreign = found.filter(|_| !known);
+    let Some(text) = env_file_text(standing, token, allocations)? else {
+        if let Some(found) = &foreign {
+            return drop_copied(standing, found).map(Some);
+        }
+        files::remove(&file)?;
+        return Ok(None);
+    };
+    if existing.as_deref() == Some(text.as_bytes()) {
+        return Ok(None);
+    }
+    // Excluded first: an untracked file would make `git worktree remove` refuse.
+    exclude(&standing.repo.common_dir, &standing.settings.worktree.env_file)?;
+    files::replace(&file, text.as_bytes(), Access::Public)?;
+    forget_former(standing, token);
+    let name = &standing.settings.worktree.env_file;
+    Ok(foreign.map(|found| {
+        format!("'{name}' was copied from '{}' and held its ports; it holds this worktree's now", found.path)
+    }))
+}
+
+/// Returns the text of the file of variables; none where there is nothing to write.
+pub fn env_file_text(
+    standing: &Standing,
+    token: &Token,
+    allocations: &[Allocation],
+) -> Result<Option<String>> {
+    let dev: Vec<Allocation> = allocations
+        .iter()
+        .filter(|allocation| allocation.environment == EnvironmentName::dev())
+        .cloned()
+        .collect();
+    if dev.is_empty() {
+        return Ok(None);
+    }
+    let variables = env::variables(standing, &EnvironmentName::dev(), &dev)?;
+    let path = standing.worktree.path.to_string_lossy().into_owned();
+    let identity = dotenv::Identity { path, token: token.to_string() };
+    Ok(Some(dotenv::render(&identity, &variables)?))
+}
+
+/// Removes the file that this worktree had before the configuration gave it another name: it would go on
+/// promising ports.
+fn forget_former(standing: &Standing, token: &Token) {
+    let former = standing.worktree.path.join(ENV_FILE);
+    if former == standing.env_file() || !former.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return;
+    }
+    let text = files::load_text(&former).ok().flatten().unwrap_or_default();
+    if dotenv::identity(&text).is_some_and(|found| found.token == token.as_str()) {
+        let _ = files::remove(&former);
+    }
+}
+
+/// Says whether git ignores a file of each worktree, by the list that [`exclude`] keeps.
+pub fn is_excluded(common_dir: &Path, name: &str) -> bool {
+    let line = pattern(name);
     let text = files::load(&common_dir.join("info/exclude")).ok().flatten().unwrap_or_default();
     text.split(|byte| *byte == b'\n').any(|one| one.trim_ascii_end() == line.as_bytes())
 }
@@ -223,9 +310,21 @@ pub fn registered(ctx: &mut Context, token: &Token) -> Result<Vec<Allocation>> {
     live(ctx, token)
 }
 
-/// Has git ignore the files of variables.
-pub fn exclude(common_dir: &Path) -> Result<()> {
-    Ok(files::ensure_line(&common_dir.join("info/exclude"), &format!("/{ENV_FILE}"))?)
+/// Has git ignore a file of each worktree, in this clone alone.
+pub fn exclude(common_dir: &Path, name: &str) -> Result<()> {
+    Ok(files::ensure_line(&common_dir.join("info/exclude"), &pattern(name))?)
+}
+
+/// Returns the pattern for a file at the top of a worktree (gitignore(5)).
+fn pattern(name: &str) -> String {
+    let mut pattern = String::from("/");
+    for c in name.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\' | ' ') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
 }
 
 impl From<&Allocation> for CopiedAllocation {

@@ -30,6 +30,7 @@ pub struct GetRequest {
 pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
     let standing = Standing::here(ctx)?;
     let environment = standing::environment(&standing.settings, request.environment.as_ref())?;
+    copies::mend(ctx, &standing);
     // A production service is no worktree's, so none of them is the one `PORT` stands for.
     let first = || standing.default_services().into_iter().next().filter(|_| environment.is_production());
     let service = request.service.clone().or_else(first);
@@ -117,8 +118,19 @@ pub fn env(
     allocate: bool,
 ) -> Result<Environmental> {
     let standing = Standing::here(ctx)?;
+    env_in(ctx, &standing, environment, allocate)
+}
+
+/// Returns the variables of this worktree, allocating its services if it has none.
+pub fn env_in(
+    ctx: &mut Context,
+    standing: &Standing,
+    environment: Option<&EnvironmentName>,
+    allocate: bool,
+) -> Result<Environmental> {
     let environment = standing::environment(&standing.settings, environment)?;
-    let mut allocations = allocations(ctx, &standing, &environment)?;
+    copies::mend(ctx, standing);
+    let mut allocations = allocations(ctx, standing, &environment)?;
     let missing = standing
         .settings
         .services
@@ -127,14 +139,14 @@ pub fn env(
     if allocate && (allocations.is_empty() || missing) {
         let request =
             AllocateRequest { environment: Some(environment.clone()), ..AllocateRequest::default() };
-        match allocate::allocate_in(ctx, &standing, request) {
-            Ok(_) => allocations = self::allocations(ctx, &standing, &environment)?,
+        match allocate::allocate_in(ctx, standing, request) {
+            Ok(_) => allocations = self::allocations(ctx, standing, &environment)?,
             // What there is, is better than nothing: reading goes on in a sandbox.
             Err(error) if allocations.is_empty() => return Err(error),
             Err(_) => {}
         }
     }
-    Ok(Environmental { variables: variables(&standing, &environment, &allocations)?, allocations })
+    Ok(Environmental { variables: variables(standing, &environment, &allocations)?, allocations })
 }
 
 /// Returns the live allocations of a worktree in one environment: from the registry, or from the

@@ -21,6 +21,8 @@ pub mod run;
 pub mod service;
 pub mod standing;
 pub mod stats;
+pub mod template;
+pub mod trust;
 pub mod update;
 pub mod watch;
 pub mod worktree;

@@ -80,6 +80,7 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
             session: request.session.clone(),
         },
     )?;
+    ctx.take_notes().into_iter().for_each(|notice| tell(Noted::Trouble(notice)));
     // Tidying is no condition for running.
     let _ = settle(ctx);
     verify(ctx, &target)?;

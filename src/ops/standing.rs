@@ -48,6 +48,11 @@ impl Standing {
         Ok(Self { repo, worktree, project, settings })
     }
 
+    /// Returns the path of the worktree's file of variables.
+    pub fn env_file(&self) -> PathBuf {
+        self.worktree.path.join(&self.settings.worktree.env_file)
+    }
+
     /// Returns what the registry is to remember of the worktree, giving it a token if need be.
     pub fn record(&self, ctx: &mut Context) -> Result<WorktreeRecord> {
         let worktree = &self.worktree;

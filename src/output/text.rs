@@ -2,6 +2,7 @@
 
 mod doctor;
 mod health;
+pub mod template;
 
 use std::path::Path;
 

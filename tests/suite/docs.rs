@@ -114,6 +114,24 @@ fn the_avoided_ports_are_those_of_the_program() {
 }
 
 #[test]
+fn the_templates_are_those_of_the_program() {
+    use git_port::template::frameworks::{FRAMEWORKS, Place};
+    let described: Vec<Vec<String>> =
+        rows(&read("docs/templates.md")).into_iter().filter(|row| row.len() == 6).skip(2).collect();
+    let known = FRAMEWORKS.iter().map(|framework| {
+        let written = match framework.place {
+            Place::File => "written",
+            Place::Local => "written, ignored by git",
+            Place::ByHand => "by hand",
+        };
+        let (name, file) = (format!("`{}`", framework.name), format!("`{}`", framework.file));
+        let texts = [written, framework.about, &framework.tried(), framework.check].map(str::to_owned);
+        [name, file].into_iter().chain(texts).collect::<Vec<_>>()
+    });
+    assert_eq!(described, known.collect::<Vec<_>>());
+}
+
+#[test]
 fn the_error_codes_are_those_of_the_program() {
     use ErrorKind as K;
     let kinds = [
@@ -161,6 +179,10 @@ fn the_json_document_names_every_field() {
         "init",
         "hook status",
         "doctor",
+        "template --list",
+        "template vite --write",
+        "trust --list",
+        "trust --revoke",
         "worktree remove topic",
         "nonsense",
     ];

@@ -59,7 +59,9 @@ mod store_contract;
 mod streams;
 #[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
+mod template;
 mod tidy;
+mod trust;
 mod update;
 mod url;
 #[cfg(target_os = "linux")]

@@ -48,11 +48,12 @@ pub(super) fn worktrees(ctx: &mut Context, diagnosis: &mut Diagnosis, repo: &Rep
             diagnosis.unknown("copy", &error);
         }
     }
-    if worktrees.iter().any(|one| one.path.join(ENV_FILE).exists()) && !copies::is_excluded(&repo.common_dir)
+    if worktrees.iter().any(|one| one.path.join(ENV_FILE).exists())
+        && !copies::is_excluded(&repo.common_dir, ENV_FILE)
     {
         let message = format!("git does not ignore {ENV_FILE} in this repository");
         let common_dir = &repo.common_dir;
-        diagnosis.mend(Severity::Warning, "env-file", message, || copies::exclude(common_dir));
+        diagnosis.mend(Severity::Warning, "env-file", message, || copies::exclude(common_dir, ENV_FILE));
     }
     if diagnosis.findings.len() == before {
         let count = worktrees.len();
@@ -150,17 +151,18 @@ fn carried(
             diagnosis.mend(Severity::Warning, "copy", message, || deliver(ctx, &standing, &token));
         }
     }
-    let (state, _) = copies::env_file(&standing, &token, &allocations)?;
+    let name = standing.settings.worktree.env_file.clone();
+    let state = copies::env_file(&standing, &token, &allocations)?;
     let message = match state {
         EnvFile::Current => return Ok(()),
-        EnvFile::Missing => format!("'{shown}' has no {ENV_FILE}"),
-        EnvFile::Outdated => format!("'{shown}/{ENV_FILE}' is out of date"),
-        EnvFile::OfAnother => format!("'{shown}/{ENV_FILE}' was copied from another worktree"),
+        EnvFile::Missing => format!("'{shown}' has no {name}"),
+        EnvFile::Outdated => format!("'{shown}/{name}' is out of date"),
+        EnvFile::OfAnother => format!("'{shown}/{name}' was copied from another worktree"),
         EnvFile::NotOurs => {
             diagnosis.warn(
                 "env-file",
-                format!("'{shown}/{ENV_FILE}' was not written by git-port, so it is left alone"),
-                &format!("mv '{shown}/{ENV_FILE}' '{shown}/.env.local'"),
+                format!("'{shown}/{name}' was not written by git-port, so it is left alone"),
+                &format!("mv '{shown}/{name}' '{shown}/.env.local'"),
             );
             return Ok(());
         }
