@@ -7,6 +7,7 @@ pub mod allocator;
 pub mod avoided;
 pub mod event;
 pub mod health;
+pub mod import;
 pub mod liveness;
 pub mod plan;
 pub mod port;
