@@ -6,10 +6,12 @@ mod check;
 mod cleanup;
 mod completions;
 mod env;
+mod export;
 mod get;
 mod health;
 mod history;
 mod hook;
+mod import;
 mod init;
 mod list;
 mod man;
@@ -126,6 +128,8 @@ enum Command {
     Range(range::Args),
     Reserve(reserve::ReserveArgs),
     Unreserve(reserve::UnreserveArgs),
+    Import(import::Args),
+    Export(export::Args),
     Init(init::Args),
     Hook(hook::Args),
     Watch(watch::Args),
@@ -229,6 +233,8 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Range(args) => args.run(ctx, out),
         Command::Reserve(args) => args.run(ctx, out),
         Command::Unreserve(args) => args.run(ctx, out),
+        Command::Import(args) => args.run(ctx, out),
+        Command::Export(args) => args.run(ctx, out),
         Command::Init(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),

@@ -31,7 +31,8 @@ pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
             match published {
                 Ok(published) => {
                     for (index, (port, target)) in published.ports.into_iter().enumerate() {
-                        let row = Row { protocol: published.protocol, project: project.clone(), ..Row::new(port) };
+                        let row =
+                            Row { protocol: published.protocol, project: project.clone(), ..Row::new(port) };
                         let is_first = document.rows.len() == first && index == 0;
                         // A service has one port, so its others are told apart by what they lead to.
                         let text = if is_first { name.clone() } else { format!("{name}-{target}") };
@@ -91,9 +92,8 @@ fn short(text: &str) -> Result<Published, Unpublished> {
         Some((text, protocol)) => (text, protocol.parse().map_err(|_| Unpublished::Malformed)?),
         None => (text.as_str(), Protocol::Tcp),
     };
-    let (host, target) = text.rsplit_once(':').ok_or_else(|| {
-        Unpublished::because("it names no port of this machine")
-    })?;
+    let (host, target) =
+        text.rsplit_once(':').ok_or_else(|| Unpublished::because("it names no port of this machine"))?;
     // An IPv6 address has colons of its own, and stands in brackets.
     let host = match host.rsplit_once(':') {
         Some((_, "")) | None if host.is_empty() => {

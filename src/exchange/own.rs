@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::json::unreadable;
 use super::{Document, Export, ParseError, Row};
-use crate::registry::{
-    Allocation, Place, Port, PortRange, RangeRecord, Reservation, WorktreeRecord,
-};
+use crate::registry::{Allocation, Place, Port, PortRange, RangeRecord, Reservation, WorktreeRecord};
 
 // These names and the fields below reach disk; they are added to, never changed.
 pub(super) const KIND: &str = "git-port export";
@@ -159,7 +157,8 @@ pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
     let worktrees = whole.worktrees.into_iter().enumerate().map(|(index, one)| {
         one.record().map_err(|message| ParseError::new(None, format!("worktree {}: {message}", index + 1)))
     });
-    let ranges = whole.ranges.into_iter().map(|one| one.record().map_err(|error| ParseError::new(None, error)));
+    let ranges =
+        whole.ranges.into_iter().map(|one| one.record().map_err(|error| ParseError::new(None, error)));
     let reservations = whole.reservations.into_iter().map(|one| {
         let range = one.range.parse().map_err(|error| ParseError::new(None, error))?;
         Ok(Reservation { range, reason: one.reason })

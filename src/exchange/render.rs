@@ -107,7 +107,8 @@ fn shown(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         let harmless = (' '..='~').contains(&c) || c.is_alphanumeric();
-        if harmless || (!c.is_control() && !c.is_whitespace() && u32::from(c) < 0x2000 && u32::from(c) > 0xa0) {
+        if harmless || (!c.is_control() && !c.is_whitespace() && u32::from(c) < 0x2000 && u32::from(c) > 0xa0)
+        {
             line.push(c);
         } else {
             line.extend(c.escape_unicode());
@@ -143,7 +144,7 @@ fn cell(text: &str) -> String {
     let mut cell = String::new();
     let shown = shown(text);
     for (at, c) in shown.char_indices() {
-        let within = at > 0 && shown[at + 1..].starts_with(|c: char| c.is_ascii_alphanumeric());
+        let within = at > 0 && shown[at + c.len_utf8()..].starts_with(|c: char| c.is_ascii_alphanumeric());
         if matches!(c, '\\' | '|' | '*' | '`' | '[' | ']' | '<' | '>' | '&' | '~') || (c == '_' && !within) {
             cell.push('\\');
         }
@@ -156,8 +157,10 @@ fn cell(text: &str) -> String {
 /// its environment before it as tells it from the others, and its port at last.
 fn names(rows: &[&Allocation], join: &str) -> Vec<String> {
     let slug = |text: &str| {
-        let slug: String =
-            text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+        let slug: String = text
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
         slug.trim_matches('-').replace('-', join)
     };
     let label = |one: &Allocation| {
@@ -220,7 +223,10 @@ fn compose(rows: &[&Allocation]) -> String {
     for (name, one) in names(rows, "-").iter().zip(rows) {
         let protocol = if one.protocol.name() == "udp" { "/udp" } else { "" };
         let port = one.port;
-        let _ = writeln!(text, "  \"{name}\":\n    ports: !override\n      - \"127.0.0.1:{port}:{port}{protocol}\"");
+        let _ = writeln!(
+            text,
+            "  \"{name}\":\n    ports: !override\n      - \"127.0.0.1:{port}:{port}{protocol}\""
+        );
     }
     text
 }

@@ -43,7 +43,9 @@ fn statement(line: &str) -> Option<(bool, &str)> {
 }
 
 fn word<'a>(line: &'a str, word: &str) -> Option<&'a str> {
-    line.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).map(|_| line[word.len()..].trim_start())
+    line.get(..word.len())
+        .filter(|start| start.eq_ignore_ascii_case(word))
+        .map(|_| line[word.len()..].trim_start())
 }
 
 pub(super) fn parse(text: &str) -> Result<Document, ParseError> {

@@ -61,7 +61,7 @@ pub fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Vec<Str
     if let Err(error) = write_copy(&standing.worktree, token, &allocations) {
         warnings.push(format!("its copy of its ports is not up to date: {error}"));
     }
-    if let Err(error) = write_env_file(standing, token, &allocations) {
+    if let Err(error) = write_env_file(ctx, standing, token, &allocations) {
         warnings.push(format!("{ENV_FILE} is not up to date: {error}"));
     }
     warnings
@@ -133,7 +133,12 @@ pub fn load(worktree: &Worktree) -> Option<Vec<Allocation>> {
     copy.allocations.into_iter().map(|copied| copied.restore(&token)).collect()
 }
 
-fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<()> {
+fn write_env_file(
+    ctx: &mut Context,
+    standing: &Standing,
+    token: &Token,
+    allocations: &[Allocation],
+) -> Result<()> {
     let top = &standing.worktree.path;
     let file = top.join(ENV_FILE);
     let existing = files::load(&file)?;
@@ -152,7 +157,7 @@ fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]
     if dev.is_empty() {
         return Ok(files::remove(&file)?);
     }
-    let variables = env::variables(standing, &EnvironmentName::dev(), &dev)?;
+    let variables = env::variables(ctx, standing, &EnvironmentName::dev(), &dev)?;
     let identity = dotenv::Identity { path: top.to_string_lossy().into_owned(), token: token.to_string() };
     let text = dotenv::render(&identity, &variables)?;
     if existing.as_deref() == Some(text.as_bytes()) {

@@ -1,6 +1,7 @@
 //! The answers in words.
 
 mod health;
+mod import;
 
 use std::path::Path;
 
@@ -19,6 +20,7 @@ use crate::registry::allocator::Probe;
 use crate::registry::{Allocation, Event, RangeRecord, State};
 
 pub use health::health;
+pub use import::imported;
 
 /// Prints what `allocate` did.
 pub fn allocated(out: &Output, allocated: &Allocated, usage: Option<&str>) {

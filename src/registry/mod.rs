@@ -23,5 +23,5 @@ pub use health::{Health, HealthCheck};
 pub use port::{InvalidPort, Port, PortRange, Protocol};
 pub use ranges::{RangeRecord, Ranges, Reservation};
 pub use run::RunRecord;
-pub use scope::{EnvironmentName, InvalidName, ProjectName, ServiceName, check_hostname};
+pub use scope::{EnvironmentName, InvalidName, ProjectName, ServiceName, ServicePath, check_hostname};
 pub use worktree::{Place, Token, WorktreeRecord};
