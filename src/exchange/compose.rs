@@ -2,6 +2,8 @@
 //!
 //! <https://github.com/compose-spec/compose-spec/blob/main/05-services.md#ports>
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{Document, ParseError, Row, Skipped, fields};
@@ -16,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
     let project = value.get("name").and_then(Value::as_str).and_then(|name| interpolate(name).ok());
     let project = project.as_deref().map(fields::project);
     for (name, service) in services {
-        let first = document.rows.len();
+        let mut taken: HashSet<ServiceName> = HashSet::new();
         for port in service.get("ports").and_then(Value::as_array).into_iter().flatten() {
             let published = match port {
                 Value::String(text) => short(text),
@@ -30,16 +32,16 @@ pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
             };
             match published {
                 Ok(published) => {
-                    for (index, (port, target)) in published.ports.into_iter().enumerate() {
+                    for (port, target) in published.ports {
                         let row =
                             Row { protocol: published.protocol, project: project.clone(), ..Row::new(port) };
-                        let is_first = document.rows.len() == first && index == 0;
                         // A service has one port, so its others are told apart by what they lead to.
-                        let text = if is_first { name.clone() } else { format!("{name}-{target}") };
+                        let text = if taken.is_empty() { name.clone() } else { format!("{name}-{target}") };
                         let mut service = ServiceName::from_text(&text);
-                        if document.rows[first..].iter().any(|row| row.service.as_ref() == Some(&service)) {
+                        if taken.contains(&service) {
                             service = ServiceName::from_text(&format!("{name}-{port}"));
                         }
+                        taken.insert(service.clone());
                         document.rows.push(Row { service: Some(service), ..row });
                     }
                 }

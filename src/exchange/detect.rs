@@ -10,13 +10,14 @@ use super::{Format, ParseError, delimited, scar, services};
 /// the rest. Where neither does, the error names the formats it may be.
 pub fn detect(name: Option<&str>, text: &str) -> Result<Format, ParseError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim_start().starts_with(['{', '[']) && !name.is_some_and(|name| name.ends_with(".md")) {
+    let named = name.and_then(by_name);
+    if text.trim_start().starts_with(['{', '[']) && named != Some(Format::Markdown) {
         return Ok(json(text));
     }
     if scar::is_dump(text) {
         return Ok(Format::Scar);
     }
-    if let Some(format) = name.and_then(by_name) {
+    if let Some(format) = named {
         return Ok(format);
     }
     let candidates = by_content(text);

@@ -1,12 +1,18 @@
 //! Files of variables: `WEB_PORT=3000`, and the ports in `API_URL=http://localhost:3001`.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Document, Row, Skipped};
 use crate::registry::{Port, ServiceName};
+
+/// Where in a list the row of a service stands.
+type Places = HashMap<Option<ServiceName>, usize>;
 
 pub(super) fn parse(text: &str) -> Document {
     let mut document = Document::default();
     // A variable says it more plainly than a URL does, and the last assignment counts, as for a shell.
     let (mut urls, mut ports): (Vec<Row>, Vec<Row>) = (Vec::new(), Vec::new());
+    let (mut url_places, mut places) = (Places::new(), Places::new());
     for (index, content) in text.lines().enumerate() {
         let line = Some(index + 1);
         let content = content.trim();
@@ -18,24 +24,26 @@ pub(super) fn parse(text: &str) -> Document {
         let upper = name.to_ascii_uppercase();
         if let Some(stem) = upper.strip_suffix("PORT").filter(|stem| stem.is_empty() || stem.ends_with('_')) {
             match value.parse::<Port>() {
-                Ok(port) => put(&mut ports, row(line, stem.trim_end_matches('_'), port)),
+                Ok(port) => put(&mut ports, &mut places, row(line, stem.trim_end_matches('_'), port)),
                 Err(error) => document.skipped.push(Skipped::new(line, name, error.to_string())),
             }
         } else if let Some(stem) = upper.strip_suffix("_URL") {
             if let Some(port) = port_of(value) {
-                put(&mut urls, row(line, stem, port));
+                put(&mut urls, &mut url_places, row(line, stem, port));
             } else if value.contains("://") {
                 document.skipped.push(Skipped::new(line, name, "it names no port of this machine"));
             }
         }
     }
+    let mut known: HashSet<Port> = ports.iter().map(|row| row.port).collect();
     for url in urls {
-        if ports.iter().all(|known| known.port != url.port && known.service != url.service) {
+        if !places.contains_key(&url.service) && known.insert(url.port) {
+            places.insert(url.service.clone(), ports.len());
             ports.push(url);
         }
     }
     // `PORT` and `WEB_PORT` of one number are one service, which has a name.
-    let named: Vec<Port> = ports.iter().filter(|row| row.service.is_some()).map(|row| row.port).collect();
+    let named: HashSet<Port> = ports.iter().filter(|row| row.service.is_some()).map(|row| row.port).collect();
     let main = ports.iter().find(|row| row.service.is_none()).map(|row| row.port);
     ports.retain(|row| row.service.is_some() || !named.contains(&row.port));
     let mut marked = false;
@@ -54,8 +62,9 @@ fn row(line: Option<usize>, stem: &str, port: Port) -> Row {
     Row { line, service, ..Row::new(port) }
 }
 
-fn put(rows: &mut Vec<Row>, row: Row) {
-    match rows.iter_mut().find(|known| known.service == row.service) {
+fn put(rows: &mut Vec<Row>, places: &mut Places, row: Row) {
+    let at = *places.entry(row.service.clone()).or_insert(rows.len());
+    match rows.get_mut(at) {
         Some(known) => *known = row,
         None => rows.push(row),
     }

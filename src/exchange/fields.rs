@@ -193,7 +193,7 @@ pub(super) fn environment(text: &str) -> Result<EnvironmentName, crate::registry
     }
 }
 
-/// Returns the time; one without a zone is in UTC, as PostgreSQL's `TIMESTAMP` is by those who write it.
+/// Returns the time; one without a zone is in UTC, for so those who write such times mean them.
 pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     // PostgreSQL writes '2025-12-19 15:45:00+00'.
     let written = text.replacen(' ', "T", 1);

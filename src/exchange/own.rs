@@ -312,9 +312,11 @@ impl From<&Path> for PathText {
     fn from(path: &Path) -> Self {
         match path.to_str() {
             Some(text) => Self::Text(text.to_owned()),
-            None => Self::Bytes {
-                bytes: path.as_os_str().as_encoded_bytes().iter().map(|byte| format!("{byte:02x}")).collect(),
-            },
+            None => {
+                let bytes = path.as_os_str().as_encoded_bytes().iter();
+                let bytes = bytes.fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
+                Self::Bytes { bytes }
+            }
         }
     }
 }

@@ -90,10 +90,9 @@ fn parse_dump(text: &str) -> Result<Document, ParseError> {
             }
         } else {
             let begin = start + (line.len() - line.trim_start().len());
-            let from = begin + text[begin..].find(after.trim_end()).unwrap_or_default();
-            let end = insert(&mut document, &text[from..], number)?;
+            let end = insert(&mut document, &text[begin..], number)?;
             // What the statement spans is not looked at again: a description may hold a statement.
-            while offset < from + end {
+            while offset < begin + end {
                 let Some(line) = lines.next() else { break };
                 number += 1;
                 offset += line.len();
@@ -150,34 +149,32 @@ fn copied(value: &str) -> String {
 
 /// Reads `(columns) VALUES (…), (…);` and returns where it ends.
 fn insert(document: &mut Document, text: &str, line: usize) -> Result<usize, ParseError> {
-    let line_at = |at: usize| line + text[..at.min(text.len())].matches('\n').count();
-    let upper = text.to_ascii_uppercase();
-    let at = upper.find("VALUES").ok_or_else(|| ParseError::new(line, "the INSERT has no VALUES"))?;
+    let at = find_word(text, "VALUES").ok_or_else(|| ParseError::new(line, "the INSERT has no VALUES"))?;
     let names = names(&text[..at]).unwrap_or_else(|| COLUMNS.map(str::to_owned).to_vec());
     let columns = columns(&names, line)?;
-    let mut reader = Reader { text, at: at + "VALUES".len() };
+    let mut reader = Reader { text, at: at + "VALUES".len(), counted: 0, line };
     loop {
         reader.blank();
-        let begin = reader.at;
+        let begin = reader.line();
         if !reader.take('(') {
-            return Err(ParseError::new(line_at(begin), "a '(' is missing in the INSERT"));
+            return Err(ParseError::new(begin, "a '(' is missing in the INSERT"));
         }
         let mut values = Vec::new();
         loop {
-            let value = reader.value().ok_or_else(|| {
-                ParseError::new(line_at(reader.at), "a value of the INSERT never ends")
-                    .hint("the dump is cut short; make it again")
-            })?;
+            let Some(value) = reader.value() else {
+                return Err(ParseError::new(begin, "a value of the INSERT never ends")
+                    .hint("the dump is cut short; make it again"));
+            };
             values.push(value);
             reader.blank();
             if reader.take(')') {
                 break;
             }
             if !reader.take(',') {
-                return Err(ParseError::new(line_at(reader.at), "the INSERT is malformed"));
+                return Err(ParseError::new(reader.line(), "the INSERT is malformed"));
             }
         }
-        add(document, &columns, &names, line_at(begin), &values)?;
+        add(document, &columns, &names, begin, &values)?;
         reader.blank();
         if !reader.take(',') {
             return Ok(reader.at);
@@ -185,14 +182,28 @@ fn insert(document: &mut Document, text: &str, line: usize) -> Result<usize, Par
     }
 }
 
+/// Where a word begins, however it is written.
+fn find_word(text: &str, word: &str) -> Option<usize> {
+    text.as_bytes().windows(word.len()).position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
+    /// Up to where lines have been counted, and the number of the line there.
+    counted: usize,
+    line: usize,
 }
 
 impl Reader<'_> {
     fn rest(&self) -> &str {
         &self.text[self.at..]
+    }
+
+    fn line(&mut self) -> usize {
+        self.line += self.text[self.counted..self.at].matches('\n').count();
+        self.counted = self.at;
+        self.line
     }
 
     fn blank(&mut self) {

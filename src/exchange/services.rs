@@ -1,5 +1,7 @@
 //! `services(5)`: names for well-known ports. They become reservations, for nobody asked for them.
 
+use std::collections::HashSet;
+
 use super::{Document, ParseError, Skipped};
 use crate::registry::{Port, PortRange, Reservation};
 
@@ -13,6 +15,7 @@ pub(super) fn line(line: &str) -> Option<(&str, Port, &str)> {
 
 pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
     let mut document = Document::default();
+    let mut known = HashSet::new();
     for (index, content) in text.lines().enumerate() {
         let at = index + 1;
         let content = content.split('#').next().unwrap_or_default().trim();
@@ -28,7 +31,7 @@ pub(super) fn parse(text: &str) -> Result<Document, ParseError> {
         }
         let range = PortRange::single(port);
         // TCP and UDP, and aliases on lines of their own, reserve the same port; the first name stays.
-        if document.reservations.iter().all(|known| known.range != range) {
+        if known.insert(port) {
             document.reservations.push(Reservation { range, reason: Some(name.to_owned()) });
         }
     }

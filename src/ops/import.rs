@@ -151,7 +151,7 @@ fn read(
     };
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = good.split(|byte| *byte == b'\n').count();
         Error::usage(format!("{source}, line {line}: this is not UTF-8 text"))
     })?;
     let format = match request.format {

@@ -130,7 +130,7 @@ pub fn plan(
     for one in facts.existing.iter().filter(|one| !one.status.is_live()) {
         past.entry(port_key(one)).or_default().push(one);
     }
-    let mut taken_ports: HashMap<PortKey, Option<usize>> = HashMap::new();
+    let mut taken_ports: HashMap<PortKey, (ServiceKey, Option<usize>)> = HashMap::new();
     let mut taken_services: HashMap<ServiceKey, Option<usize>> = HashMap::new();
     let mut replaced: HashSet<i64> = HashSet::new();
     let mut memories: HashSet<(PortKey, ServiceKey, Option<jiff::Timestamp>)> = HashSet::new();
@@ -148,19 +148,25 @@ pub fn plan(
             continue;
         }
         let (by_port, by_service) = (ports.get(&port), services.get(&service));
-        if by_port.is_some_and(|existing| service_key(existing) == service) {
-            taken_ports.insert(port, candidate.line);
-            taken_services.insert(service, candidate.line);
-            plan.same.push(candidate);
+        if let Some((first, line)) = taken_ports.get(&port) {
+            if *first == service {
+                plan.same.push(candidate);
+            } else {
+                let reason = twice(&format!("port {}", one.port), *line);
+                conflict(&mut plan, facts.on_conflict, candidate, reason);
+            }
             continue;
         }
-        let twice = taken_ports
-            .get(&port)
-            .map(|line| (format!("port {}", one.port), line))
-            .or_else(|| taken_services.get(&service).map(|line| (format!("'{}'", one.owner()), line)));
-        if let Some((what, line)) = twice {
-            let first = line.map(|line| format!(", first on line {line}")).unwrap_or_default();
-            conflict(&mut plan, facts.on_conflict, candidate, format!("{what} stands in it twice{first}"));
+        if let Some(line) = taken_services.get(&service) {
+            let reason = twice(&format!("'{}'", one.owner()), *line);
+            conflict(&mut plan, facts.on_conflict, candidate, reason);
+            continue;
+        }
+        let kept = |existing: &&&Allocation| !replaced.contains(&existing.id);
+        if by_port.filter(kept).is_some_and(|existing| service_key(existing) == service) {
+            taken_ports.insert(port, (service.clone(), candidate.line));
+            taken_services.insert(service, candidate.line);
+            plan.same.push(candidate);
             continue;
         }
         let refused = outside_production(facts.in_force, one).filter(|_| !facts.force);
@@ -169,8 +175,8 @@ pub fn plan(
             continue;
         }
         let mut others: Vec<&Allocation> = Vec::new();
-        for existing in [by_port, by_service].into_iter().flatten() {
-            if others.iter().all(|other| other.id != existing.id) && !replaced.contains(&existing.id) {
+        for existing in [by_port, by_service].into_iter().flatten().filter(kept) {
+            if others.iter().all(|other| other.id != existing.id) {
                 others.push(existing);
             }
         }
@@ -194,7 +200,7 @@ pub fn plan(
                 plan.replaced.push(existing.clone());
             }
         }
-        taken_ports.insert(port, candidate.line);
+        taken_ports.insert(port, (service.clone(), candidate.line));
         taken_services.insert(service, candidate.line);
         let one = &mut candidate.allocation;
         // `PORT` stands for one service of a worktree: the one that has it keeps it.
@@ -207,6 +213,11 @@ pub fn plan(
         }
     }
     plan
+}
+
+fn twice(what: &str, line: Option<usize>) -> String {
+    let first = line.map(|line| format!(", first on line {line}")).unwrap_or_default();
+    format!("{what} stands in it twice{first}")
 }
 
 fn conflict(plan: &mut ImportPlan, policy: OnConflict, candidate: Candidate, reason: String) {

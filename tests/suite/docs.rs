@@ -185,7 +185,7 @@ fn the_json_document_names_every_field() {
         "history",
         "worktree list",
         "cleanup --dry-run",
-        "import --dry-run .git/config --format dotenv",
+        "import --dry-run --from listening",
         "export",
         "init",
         "hook status",

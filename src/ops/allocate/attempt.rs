@@ -166,8 +166,8 @@ impl Attempt<'_> {
     ) -> Result<Vec<Port>> {
         let claim = self.claim;
         if claim.environment.is_production() && !self.request.force {
-            let named = wishes.iter().filter_map(|wish| wish.exactly);
-            if let Some(reason) = named.filter_map(|port| import::in_range_of_others(ranges, port)).next() {
+            let mut named = wishes.iter().filter_map(|wish| wish.exactly);
+            if let Some(reason) = named.find_map(|port| import::in_range_of_others(ranges, port)) {
                 return Err(Error::new(ErrorKind::Conflict, reason)
                     .hint("take a port outside of it, or leave it out for the next free one")
                     .hint("take it all the same: --force"));

@@ -1,6 +1,7 @@
 //! Decides what a document leaves open: whose worktree a path is, and which project and environment a
 //! row belongs to that names none.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,8 @@ pub(super) struct Resolver<'a> {
     ctx: &'a mut Context,
     request: &'a ImportRequest,
     standing: Option<&'a Standing>,
-    here: Option<Option<Home>>,
+    /// The worktree one stands in; asked for once, and only if a row needs it.
+    here: OnceCell<Option<Home>>,
     homes: HashMap<PathBuf, Option<Home>>,
 }
 
@@ -37,7 +39,7 @@ impl<'a> Resolver<'a> {
         request: &'a ImportRequest,
         standing: Option<&'a Standing>,
     ) -> Self {
-        Self { ctx, request, standing, here: None, homes: HashMap::new() }
+        Self { ctx, request, standing, here: OnceCell::new(), homes: HashMap::new() }
     }
 
     /// Returns the rows as the registry would hold them. Those of git-port's own documents are so already.
@@ -70,7 +72,7 @@ impl<'a> Resolver<'a> {
 
     /// Returns the worktrees that rows were found to belong to.
     pub(super) fn into_records(self) -> HashMap<Token, WorktreeRecord> {
-        let homes = self.homes.into_values().chain(self.here).flatten();
+        let homes = self.homes.into_values().chain(self.here.into_inner()).flatten();
         homes.map(|home| (home.record.token.clone(), home.record)).collect()
     }
 
@@ -143,15 +145,15 @@ impl<'a> Resolver<'a> {
         Ok((Candidate { line: row.line, allocation }, home))
     }
 
-    fn here(&mut self) -> Result<Option<Home>> {
-        if self.here.is_none() {
-            let home = match self.standing {
-                Some(standing) => Some(self.describe(standing)?),
-                None => None,
-            };
-            self.here = Some(home);
+    fn here(&self) -> Result<Option<Home>> {
+        if let Some(home) = self.here.get() {
+            return Ok(home.clone());
         }
-        Ok(self.here.clone().flatten())
+        let home = match self.standing {
+            Some(standing) => Some(self.describe(standing)?),
+            None => None,
+        };
+        Ok(self.here.get_or_init(|| home).clone())
     }
 
     /// Returns the worktree whose top folder this is, if there is one.
