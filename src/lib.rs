@@ -12,6 +12,7 @@
 //! - [`store`]: where the registry is kept
 //! - [`git`]: repositories, worktrees, hooks
 //! - [`system`]: programs, sockets, files, clock, directories
+//! - [`exchange`]: documents that hold ports, git-port's own and those of other tools
 //! - [`template`]: text in, text out
 //! - [`registry`]: the rules
 
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod context;
 pub mod error;
+pub mod exchange;
 pub mod git;
 pub mod ops;
 pub mod output;

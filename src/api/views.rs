@@ -6,6 +6,7 @@
 mod audit;
 pub mod doctor;
 pub mod health;
+mod import;
 mod ranges;
 pub mod template;
 
@@ -22,6 +23,7 @@ use crate::ops::worktree::{Created, Described, Removed, WithPorts};
 use crate::registry::{Allocation, Event, State, states};
 
 pub use audit::{AuditView, ConflictView};
+pub use import::{ExportView, ImportView, ImportedView, SkippedView};
 pub use ranges::{RangeInForceView, RangeView, RangesView, ReservedView, StatsView, SummaryView, ranges_of};
 
 /// The version of every object.
@@ -470,15 +472,19 @@ pub struct ErrorBody {
     pub retryable: bool,
 }
 
-impl From<&Error> for ErrorView {
+impl From<&Error> for ErrorBody {
     fn from(error: &Error) -> Self {
         Self {
-            error: ErrorBody {
-                code: error.kind.code(),
-                message: error.full_message(),
-                hints: error.hints.clone(),
-                retryable: error.kind.is_retryable(),
-            },
+            code: error.kind.code(),
+            message: error.full_message(),
+            hints: error.hints.clone(),
+            retryable: error.kind.is_retryable(),
         }
+    }
+}
+
+impl From<&Error> for ErrorView {
+    fn from(error: &Error) -> Self {
+        Self { error: ErrorBody::from(error) }
     }
 }

@@ -6,14 +6,17 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::ops::env::{self, GetRequest};
 use crate::output::Output;
-use crate::registry::{EnvironmentName, ServiceName};
+use crate::registry::{EnvironmentName, ServicePath};
 
 /// Print the worktree's port, allocating it if there is none
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The service [default: the primary one]
+    /// The service, or <project>/<service> [default: the primary one]
+    ///
+    /// Of another project it is that of the worktree with the same branch, else of the main worktree,
+    /// else the one without a worktree; nothing is allocated there.
     #[arg(value_name = "service")]
-    service: Option<ServiceName>,
+    service: Option<ServicePath>,
     /// The environment [default: dev]
     #[arg(short, long, value_name = "name")]
     environment: Option<EnvironmentName>,
@@ -28,7 +31,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
         let request = GetRequest {
-            service: self.service,
+            project: self.service.as_ref().and_then(|path| path.project.clone()),
+            service: self.service.map(|path| path.service),
             environment: self.environment,
             allocate: !self.no_allocate,
             session: session(self.session, ctx)?,

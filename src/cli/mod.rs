@@ -7,10 +7,12 @@ mod cleanup;
 mod completions;
 mod doctor;
 mod env;
+mod export;
 mod get;
 mod health;
 mod history;
 mod hook;
+mod import;
 mod init;
 mod list;
 mod man;
@@ -132,6 +134,8 @@ enum Command {
     Range(range::Args),
     Reserve(reserve::ReserveArgs),
     Unreserve(reserve::UnreserveArgs),
+    Import(import::Args),
+    Export(export::Args),
     Init(init::Args),
     Doctor(doctor::Args),
     Hook(hook::Args),
@@ -279,6 +283,8 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Range(args) => args.run(ctx, out),
         Command::Reserve(args) => args.run(ctx, out),
         Command::Unreserve(args) => args.run(ctx, out),
+        Command::Import(args) => args.run(ctx, out),
+        Command::Export(args) => args.run(ctx, out),
         Command::Init(args) => args.run(ctx, out),
         Command::Doctor(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),

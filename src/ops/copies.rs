@@ -61,7 +61,7 @@ pub fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Vec<Str
     if let Err(error) = write_copy(&standing.worktree, token, &allocations) {
         warnings.push(format!("its copy of its ports is not up to date: {error}"));
     }
-    match write_env_file(standing, token, &allocations) {
+    match write_env_file(ctx, standing, token, &allocations) {
         Ok(notice) => warnings.extend(notice),
         Err(error) => {
             warnings.push(format!("{} is not up to date: {error}", standing.settings.worktree.env_file));
@@ -152,14 +152,19 @@ pub enum EnvFile {
 }
 
 /// Returns how a worktree's file of variables stands.
-pub fn env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<EnvFile> {
+pub fn env_file(
+    ctx: &mut Context,
+    standing: &Standing,
+    token: &Token,
+    allocations: &[Allocation],
+) -> Result<EnvFile> {
     let existing = files::load(&standing.env_file())?;
     let text = existing.as_ref().map(|bytes| std::str::from_utf8(bytes));
     let found = match &text {
         Some(Ok(text)) => dotenv::identity(text),
         _ => None,
     };
-    let wanted = env_file_text(standing, token, allocations)?;
+    let wanted = env_file_text(ctx, standing, token, allocations)?;
     Ok(match (&text, found) {
         (None, _) if wanted.is_some() => EnvFile::Missing,
         (None, _) => EnvFile::Current,
@@ -180,7 +185,7 @@ pub fn mend(ctx: &mut Context, standing: &Standing) {
         return;
     }
     let written = match &token {
-        Some(token) => live(ctx, token).and_then(|live| write_env_file(standing, token, &live)),
+        Some(token) => live(ctx, token).and_then(|live| write_env_file(ctx, standing, token, &live)),
         None => drop_copied(standing, &found).map(Some),
     };
     let notice = written.unwrap_or_else(|error| {
@@ -219,7 +224,12 @@ fn refuse_tracked(standing: &Standing) -> Result<()> {
 }
 
 /// Writes the file of variables. Returns what is to be told if it was another worktree's.
-fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]) -> Result<Option<String>> {
+fn write_env_file(
+    ctx: &mut Context,
+    standing: &Standing,
+    token: &Token,
+    allocations: &[Allocation],
+) -> Result<Option<String>> {
     let file = standing.env_file();
     // A link is refused when it is written; a pipe would keep us waiting for what is in it.
     if file.exists() && !file.is_file() {
@@ -238,7 +248,7 @@ fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]
         refuse_tracked(standing)?;
     }
     let foreign = found.filter(|_| !known);
-    let Some(text) = env_file_text(standing, token, allocations)? else {
+    let Some(text) = env_file_text(ctx, standing, token, allocations)? else {
         if let Some(found) = &foreign {
             return drop_copied(standing, found).map(Some);
         }
@@ -260,6 +270,7 @@ fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]
 
 /// Returns the text of the file of variables; none where there is nothing to write.
 pub fn env_file_text(
+    ctx: &mut Context,
     standing: &Standing,
     token: &Token,
     allocations: &[Allocation],
@@ -272,7 +283,7 @@ pub fn env_file_text(
     if dev.is_empty() {
         return Ok(None);
     }
-    let variables = env::variables(standing, &EnvironmentName::dev(), &dev)?;
+    let variables = env::variables(ctx, standing, &EnvironmentName::dev(), &dev)?;
     let path = standing.worktree.path.to_string_lossy().into_owned();
     let identity = dotenv::Identity { path, token: token.to_string() };
     Ok(Some(dotenv::render(&identity, &variables)?))

@@ -1,13 +1,13 @@
 //! A worktree's ports as programs read them: one port, the variables, a URL.
 
 use super::allocate::{self, AllocateRequest, ServiceRequest};
-use super::copies;
 use super::standing::{self, Standing};
+use super::{copies, discover};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
 use crate::registry::scope::folder_slug;
-use crate::registry::{Allocation, EnvironmentName, ServiceName};
+use crate::registry::{Allocation, EnvironmentName, ProjectName, ServiceName};
 use crate::store::{self, Filter};
 use crate::system::browser;
 use crate::template::variables::{self, Scene, ServicePort, Variable};
@@ -15,6 +15,8 @@ use crate::template::variables::{self, Scene, ServicePort, Variable};
 /// Which port is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct GetRequest {
+    /// Of this other project, in which nothing is allocated.
+    pub project: Option<ProjectName>,
     /// The service; the primary one if none is named.
     pub service: Option<ServiceName>,
     /// The environment; `dev` if none is named.
@@ -28,6 +30,16 @@ pub struct GetRequest {
 /// Returns the allocation of a service in the worktree one stands in, allocating it if there is none and
 /// the request lets us.
 pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
+    if let (Some(project), Some(service)) = (&request.project, &request.service) {
+        let standing = Standing::find(ctx)?;
+        let settings = match &standing {
+            Some(standing) => standing.settings.clone(),
+            None => ctx.settings(None, None)?,
+        };
+        let environment = standing::environment(&settings, request.environment.as_ref())?;
+        let branch = standing.and_then(|standing| standing.worktree.branch());
+        return discover::find(ctx, project, service, &environment, branch.as_deref());
+    }
     let standing = Standing::here(ctx)?;
     let environment = standing::environment(&standing.settings, request.environment.as_ref())?;
     copies::mend(ctx, &standing);
@@ -79,10 +91,11 @@ pub struct Located {
 /// Returns where a browser finds a service of the worktree one stands in.
 pub fn locate(
     ctx: &mut Context,
+    project: Option<ProjectName>,
     service: Option<ServiceName>,
     environment: Option<EnvironmentName>,
 ) -> Result<Located> {
-    let allocation = get(ctx, &GetRequest { service, environment, allocate: true, session: None })?;
+    let allocation = get(ctx, &GetRequest { project, service, environment, allocate: true, session: None })?;
     let Some(url) = allocation.url() else {
         let message = format!("'{}' is no service that one opens in a browser", allocation.service);
         return Err(Error::new(ErrorKind::NotFound, message)
@@ -97,7 +110,7 @@ pub fn open(
     service: Option<ServiceName>,
     environment: Option<EnvironmentName>,
 ) -> Result<Located> {
-    let located = locate(ctx, service, environment)?;
+    let located = locate(ctx, None, service, environment)?;
     browser::open(&located.url)?;
     Ok(located)
 }
@@ -146,7 +159,7 @@ pub fn env_in(
             Err(_) => {}
         }
     }
-    Ok(Environmental { variables: variables(standing, &environment, &allocations)?, allocations })
+    Ok(Environmental { variables: variables(ctx, &standing, &environment, &allocations)?, allocations })
 }
 
 /// Returns the live allocations of a worktree in one environment: from the registry, or from the
@@ -175,6 +188,7 @@ pub fn allocations(
 
 /// Returns the variables that carry these allocations.
 pub fn variables(
+    ctx: &mut Context,
     standing: &Standing,
     environment: &EnvironmentName,
     allocations: &[Allocation],
@@ -199,6 +213,7 @@ pub fn variables(
                 .map_or(&[][..], |service| service.variables.as_slice()),
         })
         .collect();
+    let foreign = discover::foreign(ctx, standing, environment);
     let label = folder_slug(&standing.worktree.name());
     let branch = standing.worktree.branch();
     let scene = Scene {
@@ -208,6 +223,7 @@ pub fn variables(
         environment,
         services,
         derived: &standing.settings.derived,
+        foreign: &foreign,
     };
     Ok(variables::variables(&scene)?)
 }

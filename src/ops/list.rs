@@ -82,7 +82,8 @@ pub fn list(ctx: &mut Context, request: &ListRequest) -> Result<Vec<Listed>> {
     Ok(listed)
 }
 
-fn find_project_here(ctx: &mut Context) -> Result<Option<ProjectName>> {
+/// Returns the project one stands in; none outside a repository.
+pub(super) fn find_project_here(ctx: &mut Context) -> Result<Option<ProjectName>> {
     Ok(match ctx.find_repo()? {
         Some(repo) => {
             let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;

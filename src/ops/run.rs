@@ -74,6 +74,7 @@ pub fn run(ctx: &mut Context, request: &RunRequest, tell: impl FnMut(Noted) + Se
     let target = env::get(
         ctx,
         &GetRequest {
+            project: None,
             service: request.service.clone(),
             environment: Some(environment.clone()),
             allocate: true,

@@ -125,6 +125,11 @@ impl Output {
         self.verbose
     }
 
+    /// Says whether somebody watches standard error and wants to know what goes on.
+    pub fn is_watched(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
     /// Returns the text in this style, for standard output.
     pub fn paint(&self, style: Style, text: &str) -> String {
         painted(self.color, style, text)

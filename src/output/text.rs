@@ -2,6 +2,7 @@
 
 mod doctor;
 mod health;
+mod import;
 pub mod template;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::registry::{Allocation, Event, RangeRecord, State};
 
 pub use doctor::diagnosis;
 pub use health::health;
+pub use import::imported;
 
 /// Prints what `allocate` did.
 pub fn allocated(out: &Output, allocated: &Allocated, usage: Option<&str>) {

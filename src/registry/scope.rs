@@ -95,6 +95,28 @@ pub fn check_hostname(name: &str) -> Result<(), InvalidName> {
     Err(InvalidName { name: name.to_owned(), what: "a host name", rule })
 }
 
+/// A service as one names it: of the project one stands in, or, as `project/service`, of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePath {
+    /// The other project.
+    pub project: Option<ProjectName>,
+    /// The service.
+    pub service: ServiceName,
+}
+
+impl FromStr for ServicePath {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let Some((project, service)) = text.split_once('/') else {
+            return Ok(Self { project: None, service: text.parse()? });
+        };
+        let whole = |error: InvalidName| InvalidName { name: text.to_owned(), ..error };
+        let project = project.parse().map(Some).map_err(whole)?;
+        Ok(Self { project, service: service.parse().map_err(whole)? })
+    }
+}
+
 impl EnvironmentName {
     /// Returns `dev`, the environment meant when none is named.
     pub fn dev() -> Self {

@@ -34,17 +34,32 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// Returns the contents; none if there is no such file.
 pub fn load(path: &Path) -> Result<Option<Vec<u8>>, SystemError> {
+    let Some(bytes) = load_up_to(path, LARGEST)? else { return Ok(None) };
+    if bytes.len() as u64 > LARGEST {
+        return Err(SystemError::Unsafe { path: path.to_owned(), why: "is larger than 4 MiB" });
+    }
+    Ok(Some(bytes))
+}
+
+/// Returns the contents, or, of a file that is larger than this, its beginning with one byte too many;
+/// none if there is no such file.
+pub fn load_up_to(path: &Path, largest: u64) -> Result<Option<Vec<u8>>, SystemError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(SystemError::file("read", path)(error)),
     };
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(SystemError::file("read", path))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(SystemError::Unsafe { path: path.to_owned(), why: "is larger than 4 MiB" });
-    }
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(SystemError::file("read", path))?;
     Ok(Some(bytes))
+}
+
+/// Returns what is on standard input, or its beginning with one byte too many.
+pub fn load_input(largest: u64) -> Result<Vec<u8>, SystemError> {
+    let mut bytes = Vec::new();
+    let input = io::stdin().lock().take(largest + 1).read_to_end(&mut bytes);
+    input.map_err(SystemError::file("read", Path::new("standard input")))?;
+    Ok(bytes)
 }
 
 /// Returns the contents as text; none if there is no such file.

@@ -102,6 +102,33 @@ fn the_configurations_shown_are_valid() {
 }
 
 #[test]
+fn the_samples_of_import_and_export_are_read_as_shown() {
+    let mut env = TestEnv::new();
+    for name in ["DEV", "TEST", "PRODUCTION"] {
+        env.set(&format!("GIT_PORT_RANGES_{name}"), "");
+    }
+    let root = env.root();
+    let text = read("docs/import-export.md");
+    let (mut samples, mut runs) = (0, 0);
+    let mut parts = text.split("\n```");
+    let mut before = parts.next().unwrap();
+    while let (Some(block), after) = (parts.next(), parts.next().unwrap_or_default()) {
+        let (language, body) = block.split_once('\n').unwrap();
+        if language == "console" {
+            let (line, shown) = body.strip_prefix("$ ").unwrap().split_once('\n').unwrap();
+            let run = env.git_port(&root, line.strip_prefix("git port ").unwrap().split_whitespace());
+            assert_eq!(run.stdout.trim_end(), shown.trim_end(), "{line}: {run:?}");
+            runs += 1;
+        } else if let Some(name) = before.trim_end().lines().last().and_then(|line| line.strip_prefix('`')) {
+            fs::write(root.join(name.trim_end_matches('`')), format!("{body}\n")).unwrap();
+            samples += 1;
+        }
+        before = after;
+    }
+    assert!(samples >= 9 && runs >= samples + 2, "{samples} {runs}");
+}
+
+#[test]
 fn the_avoided_ports_are_those_of_the_program() {
     let described: Vec<(String, String)> = rows(&read("docs/choosing-a-port.md"))
         .into_iter()
@@ -176,6 +203,8 @@ fn the_json_document_names_every_field() {
         "history",
         "worktree list",
         "cleanup --dry-run",
+        "import --dry-run --from listening",
+        "export",
         "init",
         "hook status",
         "doctor",

@@ -21,17 +21,21 @@ mod config;
 mod dev_servers;
 #[cfg(unix)]
 mod differential;
+mod discovery;
 mod docs;
 #[cfg(unix)]
 mod doctor;
 mod env;
 #[cfg(unix)]
 mod env_formats;
+mod export;
 mod get;
 mod health;
 mod help;
 mod history;
 mod hooks;
+#[cfg(unix)]
+mod import;
 mod init;
 #[cfg(unix)]
 mod install;

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const EVERYTHING_BELOW: &[&str] = &["config", "git", "registry", "store", "system", "template"];
+const EVERYTHING_BELOW: &[&str] = &["config", "exchange", "git", "registry", "store", "system", "template"];
 
 /// Which module may name which. `cli` stands above all and may name all.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("template", &["registry"]),
+    ("exchange", &["registry"]),
     ("system", &["registry"]),
     ("git", &["registry", "system"]),
     // A registry in a file needs its lock, and a folder that only its user can read.
@@ -20,7 +21,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("config", &["registry", "git", "system"]),
     ("error", EVERYTHING_BELOW),
     ("context", &["config", "error", "git", "registry", "store", "system", "template"]),
-    ("ops", &["config", "context", "error", "git", "registry", "store", "system", "template"]),
+    ("ops", &["config", "context", "error", "exchange", "git", "registry", "store", "system", "template"]),
     ("api", &["registry", "ops", "error"]),
     // Whether there is colour depends on variables, of which `config` has the copy.
     ("output", &["registry", "ops", "api", "error", "config"]),
@@ -35,8 +36,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen::", &["src/cli/man.rs"]),
     ("toml::", &["src/config/"]),
     ("minijinja::", &["src/template/render.rs"]),
-    ("serde_saphyr::", &["src/template/compose.rs", "src/template/frameworks/checks.rs"]),
     ("sha2::", &["src/ops/trust.rs"]),
+    ("csv::", &["src/exchange/"]),
+    ("pulldown_cmark::", &["src/exchange/markdown.rs"]),
+    (
+        "serde_saphyr::",
+        &["src/exchange/compose.rs", "src/template/compose.rs", "src/template/frameworks/checks.rs"],
+    ),
     ("socket2::", &["src/system/"]),
     ("std::net::TcpListener", &["src/system/"]),
     ("std::process::Command", &["src/system/command.rs"]),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::AllocationView;
 use crate::ops::range::RangesInForce;
 use crate::ops::stats::{RangeStats, Summary};
-use crate::registry::RangeRecord;
+use crate::registry::{RangeRecord, Reservation};
 
 /// How full the ranges are.
 #[derive(Debug, Serialize)]
@@ -125,6 +125,12 @@ pub struct ReservedView {
     pub reason: Option<String>,
 }
 
+impl From<&Reservation> for ReservedView {
+    fn from(one: &Reservation) -> Self {
+        Self { start: one.range.start().number(), end: one.range.end().number(), reason: one.reason.clone() }
+    }
+}
+
 /// Returns one view for each range of a record.
 pub fn ranges_of(record: &RangeRecord, origin: &str) -> Vec<RangeInForceView> {
     let (environment, project, ranges) = match record {
@@ -145,18 +151,13 @@ pub fn ranges_of(record: &RangeRecord, origin: &str) -> Vec<RangeInForceView> {
 
 impl From<&RangesInForce> for RangesView {
     fn from(in_force: &RangesInForce) -> Self {
-        let reserved = |one: &crate::registry::Reservation| ReservedView {
-            start: one.range.start().number(),
-            end: one.range.end().number(),
-            reason: one.reason.clone(),
-        };
         Self {
             ranges: in_force
                 .ranges
                 .iter()
                 .flat_map(|range| ranges_of(&range.record, &range.origin))
                 .collect(),
-            reserved: in_force.reserved.iter().map(reserved).collect(),
+            reserved: in_force.reserved.iter().map(ReservedView::from).collect(),
             warnings: Vec::new(),
         }
     }

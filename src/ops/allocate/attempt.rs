@@ -10,7 +10,7 @@ use crate::ops::machine::Machine;
 use crate::registry::allocator::{self, Landscape, PortUse, Probe, Refusal, Strategy, Wish};
 use crate::registry::{
     Allocation, Event, EventKind, Port, PortRange, Protocol, Ranges, Reservation, ServiceName, Status,
-    avoided,
+    avoided, import,
 };
 use crate::store::{Filter, Transaction};
 use crate::system::{listeners, probe};
@@ -165,6 +165,14 @@ impl Attempt<'_> {
         wishes: &[Wish],
     ) -> Result<Vec<Port>> {
         let claim = self.claim;
+        if claim.environment.is_production() && !self.request.force {
+            let mut named = wishes.iter().filter_map(|wish| wish.exactly);
+            if let Some(reason) = named.find_map(|port| import::in_range_of_others(ranges, port)) {
+                return Err(Error::new(ErrorKind::Conflict, reason)
+                    .hint("take a port outside of it, or leave it out for the next free one")
+                    .hint("take it all the same: --force"));
+            }
+        }
         let own = ranges.of(&claim.project, &claim.environment);
         let named = wishes.iter().flat_map(|wish| [wish.exactly, wish.remembered, wish.prefer]).flatten();
         let asked: Vec<PortRange> = own.iter().copied().chain(named.map(PortRange::single)).collect();

@@ -152,7 +152,7 @@ fn carried(
         }
     }
     let name = standing.settings.worktree.env_file.clone();
-    let state = copies::env_file(&standing, &token, &allocations)?;
+    let state = copies::env_file(ctx, &standing, &token, &allocations)?;
     let message = match state {
         EnvFile::Current => return Ok(()),
         EnvFile::Missing => format!("'{shown}' has no {name}"),

@@ -185,7 +185,7 @@ fn whole(ctx: &mut Context, standing: &Standing, path: PathBuf, name: String) ->
     }
     let allocations = env::allocations(ctx, standing, &EnvironmentName::dev())?;
     let token = identity::token(&standing.worktree)?;
-    let new = copies::env_file_text(standing, &token, &allocations)?.unwrap_or_default().into_bytes();
+    let new = copies::env_file_text(ctx, standing, &token, &allocations)?.unwrap_or_default().into_bytes();
     Ok(Planned { path, name, old, new })
 }
 
