@@ -159,7 +159,7 @@ pub fn env_in(
             Err(_) => {}
         }
     }
-    Ok(Environmental { variables: variables(ctx, &standing, &environment, &allocations)?, allocations })
+    Ok(Environmental { variables: variables(ctx, standing, &environment, &allocations)?, allocations })
 }
 
 /// Returns the live allocations of a worktree in one environment: from the registry, or from the
