@@ -33,6 +33,43 @@ pub fn copy_file(worktree: &Worktree) -> PathBuf {
     }
 }
 
+/// Writes a worktree's own copy of its allocations.
+pub fn write_copy(worktree: &Worktree, contents: &[u8]) -> Result<(), GitError> {
+    let file = copy_file(worktree);
+    Ok(files::replace_from(&workshop(&file), &file, contents, Access::Private)?)
+}
+
+/// Returns the folder in which a file is written before it takes its place. git removes a worktree's
+/// administrative directory entry by entry, and fails if one is added meanwhile; so nothing stands there
+/// that is not finished.
+fn workshop(file: &Path) -> PathBuf {
+    let admin_dir = file.parent().unwrap_or(Path::new("."));
+    let common_dir = admin_dir.parent().filter(|folder| folder.ends_with("worktrees")).and_then(Path::parent);
+    common_dir
+        .map(|folder| folder.join(FOLDER))
+        .filter(|folder| folder.is_dir())
+        .unwrap_or(admin_dir.to_owned())
+}
+
+/// Finishes what `git worktree remove` began: the folder is gone and git's own files in the administrative
+/// directory are, but git could not remove that, because a file of ours came in between. Returns whether
+/// the worktree is gone.
+pub fn finish_removal(worktree: &Worktree) -> bool {
+    let is_absent =
+        |path: &Path| std::fs::symlink_metadata(path).is_err_and(|error| files::is_absent(&error));
+    let of_git = ["HEAD", "commondir", "gitdir", "index"];
+    if worktree.main
+        || !is_absent(&worktree.path)
+        || !of_git.iter().all(|name| is_absent(&worktree.admin_dir.join(name)))
+    {
+        return false;
+    }
+    let _ = files::remove(&token_file(worktree)).and_then(|()| files::remove(&copy_file(worktree)));
+    // Only if nothing is left in it.
+    let _ = std::fs::remove_dir(&worktree.admin_dir);
+    is_absent(&worktree.admin_dir)
+}
+
 /// Returns the file whose lock serialises the making and removing of worktrees.
 pub fn lock_file(common_dir: &Path) -> Result<PathBuf, GitError> {
     let folder = common_dir.join(FOLDER);
@@ -119,7 +156,7 @@ fn ensure(file: &Path, home: &[u8]) -> Result<Token, GitError> {
         files::create_private_dir(folder)?;
     }
     let token = Token::from_random(random_bytes()?);
-    if files::create(file, &contents(&token, home), Access::Public)? {
+    if files::create_from(&workshop(file), file, &contents(&token, home), Access::Public)? {
         return Ok(token);
     }
     // Another process was first; its token counts.
@@ -161,6 +198,30 @@ mod tests {
         std::fs::copy(two.join(FOLDER).join("repo-id"), three.join(FOLDER).join("repo-id")).unwrap();
         assert_ne!(repository_token(&three).unwrap(), token);
         assert_eq!(repository_token(&two).unwrap(), token);
+    }
+
+    #[test]
+    fn a_removal_is_finished_only_where_git_has_removed_all_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let admin_dir = dir.path().join("worktrees/topic");
+        std::fs::create_dir_all(&admin_dir).unwrap();
+        let worktree = Worktree {
+            admin_dir: admin_dir.clone(),
+            path: dir.path().join("topic"),
+            main: false,
+            locked: false,
+        };
+        token(&worktree).unwrap();
+        write_copy(&worktree, b"{}").unwrap();
+        std::fs::File::create(admin_dir.join("gitdir")).unwrap();
+        assert!(!finish_removal(&worktree));
+        std::fs::remove_file(admin_dir.join("gitdir")).unwrap();
+        std::fs::create_dir(&worktree.path).unwrap();
+        assert!(!finish_removal(&worktree));
+        assert!(find_token(&worktree).unwrap().is_some());
+        std::fs::remove_dir(&worktree.path).unwrap();
+        assert!(finish_removal(&worktree));
+        assert!(!admin_dir.exists());
     }
 
     #[test]

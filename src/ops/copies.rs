@@ -118,7 +118,7 @@ fn write_copy(worktree: &Worktree, token: &Token, allocations: &[Allocation]) ->
     };
     let mut text = serde_json::to_vec(&copy).unwrap_or_default();
     text.push(b'\n');
-    Ok(files::replace(&identity::copy_file(worktree), &text, Access::Private)?)
+    Ok(identity::write_copy(worktree, &text)?)
 }
 
 /// Returns a worktree's allocations from its own copy; none if there is no copy, or it is not this
@@ -164,7 +164,10 @@ fn write_env_file(standing: &Standing, token: &Token, allocations: &[Allocation]
 }
 
 fn exclude(common_dir: &Path) -> Result<()> {
-    Ok(files::ensure_line(&common_dir.join("info/exclude"), &format!("/{ENV_FILE}"))?)
+    let file = common_dir.join("info/exclude");
+    files::ensure_line(&file, &format!("/{ENV_FILE}"))?;
+    // What a process leaves that was killed while it wrote the file.
+    Ok(files::ensure_line(&file, &format!("/{}", files::TEMPORARY))?)
 }
 
 impl From<&Allocation> for CopiedAllocation {

@@ -15,20 +15,23 @@ mod rows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::migrate::{APPLICATION_ID, MIN_READER, MIN_WRITER, SQLITE, VERSION};
 use super::{Rows, Store, StoreError, Transaction, Verdict};
-use crate::system::lock::Lock;
+use crate::system::lock::{Lock, Patience};
 use crate::system::{SystemError, files};
 use rows::SqliteRows;
 
 /// Below this size the write-ahead log is left as it is when a command ends: folding it into the
 /// database costs more than the whole command.
 const WAL_LEFT_ALONE: u64 = 128 * 1024;
+
+/// With less room than this on its disk, the write-ahead log is not left alone.
+#[cfg(unix)]
+const SCARCE: u64 = 1024 * 1024;
 
 /// How often the file may be replaced while somebody waits for the lock, before he gives up.
 const REPLACED_AT_MOST: u32 = 5;
@@ -39,7 +42,7 @@ const ALWAYS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLIT
 /// The registry in a file.
 pub struct SqliteStore {
     path: PathBuf,
-    patience: Duration,
+    patience: Patience,
     open: Option<Open>,
 }
 
@@ -55,14 +58,14 @@ type Identity = (u64, u64);
 impl SqliteStore {
     /// Returns the registry in this file, which need not exist. A writer waits in line at most
     /// `patience`.
-    pub fn new(path: &Path, patience: Duration) -> Self {
+    pub fn new(path: &Path, patience: impl Into<Patience>) -> Self {
         // The folders may be reached through links, as a home often is; the file itself may not.
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let path = match (absolute.parent(), absolute.file_name()) {
             (Some(folder), Some(name)) => files::canonical(folder).join(name),
             _ => absolute,
         };
-        Self { path, patience, open: None }
+        Self { path, patience: patience.into(), open: None }
     }
 
     fn failure(&self, act: &'static str, error: &rusqlite::Error) -> StoreError {
@@ -194,7 +197,7 @@ impl SqliteStore {
 
     /// Sets up a connection and returns the version of its schema.
     fn settle(&self, connection: &Connection) -> Result<i64, rusqlite::Error> {
-        connection.busy_timeout(self.patience)?;
+        connection.busy_timeout(self.patience.standstill)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -302,7 +305,12 @@ impl Store for SqliteStore {
         let _lock = self.locked_for_writing()?;
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| failure(&path, "write", &error);
+        let is_scarce = is_scarce(self.folder());
         let open = self.writing()?;
+        if is_scarce {
+            // Before the log takes the last room, which folding it may need, too.
+            fold_log(&open.connection);
+        }
         let mut made_room = false;
         loop {
             let transaction =
@@ -353,6 +361,17 @@ fn log_size(registry: &Path) -> u64 {
 fn fold_log(connection: &Connection) -> bool {
     let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     folded == Ok(0)
+}
+
+/// Says whether the disk is about to be full.
+#[cfg(unix)]
+fn is_scarce(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < SCARCE)
+}
+
+#[cfg(not(unix))]
+fn is_scarce(_folder: &Path) -> bool {
+    false
 }
 
 fn is_full(error: &rusqlite::Error) -> bool {
