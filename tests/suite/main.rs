@@ -30,13 +30,21 @@ mod help;
 mod history;
 mod hooks;
 mod init;
+#[cfg(target_os = "linux")]
+mod inject;
 #[cfg(unix)]
 mod install;
+#[cfg(unix)]
+mod kills;
 mod list;
 #[cfg(target_os = "linux")]
 mod listeners;
 #[cfg(unix)]
+mod parallel_create;
+#[cfg(unix)]
 mod plain_git;
+#[cfg(unix)]
+mod random_walk;
 mod range;
 #[cfg(unix)]
 mod registry_faults;
