@@ -51,23 +51,45 @@ fn workshop(file: &Path) -> PathBuf {
         .unwrap_or(admin_dir.to_owned())
 }
 
-/// Finishes what `git worktree remove` began: the folder is gone and git's own files in the administrative
-/// directory are, but git could not remove that, because a file of ours came in between. Returns whether
+/// Finishes what `git worktree remove` began: all of git's own is gone, but git could not remove a folder,
+/// because a file of ours came in between. `ours` is the one at the top of the worktree. Returns whether
 /// the worktree is gone.
-pub fn finish_removal(worktree: &Worktree) -> bool {
+pub fn finish_removal(worktree: &Worktree, ours: &str) -> bool {
     let is_absent =
         |path: &Path| std::fs::symlink_metadata(path).is_err_and(|error| files::is_absent(&error));
     let of_git = ["HEAD", "commondir", "gitdir", "index"];
-    if worktree.main
-        || !is_absent(&worktree.path)
-        || !of_git.iter().all(|name| is_absent(&worktree.admin_dir.join(name)))
-    {
+    if worktree.main || !of_git.iter().all(|name| is_absent(&worktree.admin_dir.join(name))) {
         return false;
     }
-    let _ = files::remove(&token_file(worktree)).and_then(|()| files::remove(&copy_file(worktree)));
-    // Only if nothing is left in it.
-    let _ = std::fs::remove_dir(&worktree.admin_dir);
-    is_absent(&worktree.admin_dir)
+    let in_admin_dir = [token_file(worktree), copy_file(worktree)];
+    let at_top = [worktree.path.join(ours)];
+    // Whoever writes there may not have noticed yet.
+    for _ in 0..5 {
+        for (folder, known) in [(&worktree.path, &at_top[..]), (&worktree.admin_dir, &in_admin_dir[..])] {
+            empty(folder, known);
+        }
+        if is_absent(&worktree.path) && is_absent(&worktree.admin_dir) {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    false
+}
+
+/// Removes a folder in which these files are left, and nothing else but what is being written.
+fn empty(folder: &Path, known: &[PathBuf]) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let left: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let is_temporary = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(b".git-port-") && name.ends_with(b".tmp")
+    };
+    if left.iter().all(|path| known.contains(path) || is_temporary(path)) {
+        for path in &left {
+            let _ = files::remove(path);
+        }
+        let _ = std::fs::remove_dir(folder);
+    }
 }
 
 /// Returns the file whose lock serialises the making and removing of worktrees.
@@ -214,13 +236,18 @@ mod tests {
         token(&worktree).unwrap();
         write_copy(&worktree, b"{}").unwrap();
         std::fs::File::create(admin_dir.join("gitdir")).unwrap();
-        assert!(!finish_removal(&worktree));
+        let finish = || finish_removal(&worktree, ".env");
+        assert!(!finish());
         std::fs::remove_file(admin_dir.join("gitdir")).unwrap();
         std::fs::create_dir(&worktree.path).unwrap();
-        assert!(!finish_removal(&worktree));
-        assert!(find_token(&worktree).unwrap().is_some());
-        std::fs::remove_dir(&worktree.path).unwrap();
-        assert!(finish_removal(&worktree));
+        for name in [".env", ".git-port-x.tmp", "notes"] {
+            std::fs::File::create(worktree.path.join(name)).unwrap();
+        }
+        assert!(!finish());
+        assert!(worktree.path.join("notes").exists() && worktree.path.join(".env").exists());
+        std::fs::remove_file(worktree.path.join("notes")).unwrap();
+        assert!(finish());
+        assert!(!worktree.path.exists());
         assert!(!admin_dir.exists());
     }
 

@@ -22,6 +22,10 @@ struct Tree {
     /// Its folder was deleted by hand.
     deleted: bool,
     extra: Option<u64>,
+    /// It was locked before it was deleted, and is still.
+    protected: bool,
+    /// What its branch had last cannot be told.
+    forgotten: bool,
 }
 
 struct Walk {
@@ -117,6 +121,8 @@ impl Walk {
             locked: false,
             deleted: false,
             extra: None,
+            protected: false,
+            forgotten: false,
         });
     }
 
@@ -126,7 +132,9 @@ impl Walk {
         for branch in &tree.branches {
             self.had.remove(branch);
         }
-        if let [branch] = tree.branches.as_slice() {
+        if let [branch] = tree.branches.as_slice()
+            && !tree.forgotten
+        {
             self.had.insert(branch.clone(), tree.port);
         }
     }
@@ -177,6 +185,7 @@ impl Walk {
         self.log.push(format!("rm -rf {}", self.trees[index].path.display()));
         fs::remove_dir_all(&self.trees[index].path).unwrap();
         self.trees[index].deleted = true;
+        self.trees[index].protected = self.trees[index].locked;
     }
 
     fn rename(&mut self) {
@@ -211,6 +220,7 @@ impl Walk {
             self.git(&format!("worktree {word} {path}"));
         }
         self.trees[index].locked = locks;
+        self.trees[index].protected &= locks;
     }
 
     fn prune(&mut self) {
@@ -277,18 +287,19 @@ impl Walk {
         let minutes = i64::try_from(self.dice.below(3 * 60)).unwrap();
         let days =
             if self.dice.below(8) == 0 { i64::try_from(self.dice.below(800)).unwrap() - 400 } else { 0 };
-        if days != 0 {
+        // Thirty days later what was released is forgotten, step by step, too; and of two moments before
+        // and after a clock was set back, nobody can say which was the later.
+        if days != 0 || self.counter.is_multiple_of(50) {
             self.had.clear();
+            for tree in &mut self.trees {
+                tree.forgotten |= days != 0 || tree.deleted;
+            }
         }
         let passed = SignedDuration::from_mins(minutes) + SignedDuration::from_hours(24 * days);
         let now = self.now.checked_add(passed).unwrap();
         let first: Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
         self.log.push(format!("time passes: {passed}"));
         self.set_time(now.max(first));
-        // Thirty days later what was released is forgotten, step by step, too.
-        if self.counter.is_multiple_of(50) {
-            self.had.clear();
-        }
     }
 
     fn watch(&mut self) {
@@ -336,7 +347,7 @@ impl Walk {
         let mut ports: Vec<u64> = live.iter().map(|one| one["port"].as_u64().unwrap()).collect();
         ports.sort_unstable();
         assert!(ports.windows(2).all(|pair| pair[0] != pair[1]), "a port has two owners: {ports:?}");
-        for tree in self.trees.iter().filter(|tree| !tree.deleted || tree.locked) {
+        for tree in self.trees.iter().filter(|tree| !tree.deleted || tree.protected) {
             let has = |service: &str, port: u64| {
                 live.iter().any(|one| {
                     one["service"] == *service

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{CREATE_VARIABLE, failed};
 use crate::error::{Error, Result};
 use crate::git::program::{git, git_of, read};
-use crate::git::{Repo, branches};
+use crate::git::{Repo, branches, half_made};
 use crate::system::command::{Command, exit_code};
 use crate::system::random_bytes;
 
@@ -55,7 +55,9 @@ impl Add<'_> {
             {
                 remove_branch(repo, branch);
             }
-            if !lost || tries == TRIES {
+            // What fails may be no race, but what a killed git left.
+            let cleared = status != 0 && self.repo.is_some_and(|repo| half_made::clear(&repo.common_dir));
+            if !(lost || cleared && !stands()) || tries == TRIES {
                 if !self.keep_words {
                     crate::system::command::pass_on(&held);
                 }
@@ -161,7 +163,7 @@ fn remove_branch(repo: &Repo, branch: &OsStr) {
 /// Waits longer each time, and never as long as those who lost at the same moment.
 fn pause(tries: u32) -> Duration {
     let jitter = random_bytes().map_or(0, |bytes| u64::from(bytes[0]));
-    Duration::from_millis(30 + u64::from(tries) * 30 + jitter)
+    Duration::from_millis(30 + u64::from(tries) * 40 + jitter)
 }
 
 #[cfg(test)]

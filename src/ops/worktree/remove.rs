@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
 use crate::git::program::{git_of, read};
-use crate::ops::release;
+use crate::ops::{copies, release};
 use crate::registry::Allocation;
 
 /// Which worktree to remove.
@@ -60,7 +60,7 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
         let is_left = || worktree.path.join(".git").exists();
         let ran = attempt::run(&command, "worktree remove", request.keep_words, &is_left);
         if let Err(error) = ran
-            && !identity::finish_removal(&worktree)
+            && !identity::finish_removal(&worktree, copies::ENV_FILE)
         {
             return Err(error);
         }

@@ -132,6 +132,17 @@ impl Herd {
     /// Kills those whose moment has come, waits for all, and for whatever they left running.
     #[track_caller]
     pub fn end(&mut self) -> Vec<Ended> {
+        self.end_as(false)
+    }
+
+    /// As [`Herd::end`]; who is killed is killed with all that it started.
+    #[track_caller]
+    pub fn end_with_groups(&mut self) -> Vec<Ended> {
+        self.end_as(true)
+    }
+
+    #[track_caller]
+    fn end_as(&mut self, with_groups: bool) -> Vec<Ended> {
         let mut moments: Vec<(Instant, usize)> = self
             .members
             .iter()
@@ -141,6 +152,9 @@ impl Herd {
         moments.sort_unstable();
         for (at, number) in moments {
             thread::sleep(at.saturating_duration_since(Instant::now()));
+            if with_groups && let Some(group) = self.members[number].group() {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
             let _ = self.members[number].child.kill();
         }
         let since = Instant::now();
