@@ -12,9 +12,10 @@ use crate::store::{self, Store, sqlite::SqliteStore};
 use crate::system::clock::Clock;
 use crate::system::dirs::Dirs;
 use crate::system::host::Host;
+use crate::system::lock::Patience;
 
 /// How long a writer waits in line for the registry.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Patience = Patience { standstill: Duration::from_secs(10), at_most: Duration::from_mins(1) };
 
 /// The variables that name a repository instead of the current folder (git(1), "The Git Repository").
 const REDIRECTIONS: &[&str] = &[
@@ -39,7 +40,7 @@ pub struct Context {
     pub user: Option<String>,
     /// `--registry`, which wins over the configuration.
     registry: Option<String>,
-    patience: Duration,
+    patience: Patience,
     repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
     notes: Vec<String>,
@@ -77,7 +78,7 @@ impl Context {
 
     /// Waits for locks no longer than this.
     pub fn limit_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+        self.patience = patience.into();
         // One that is open already would go on waiting as long as before.
         self.store = None;
     }

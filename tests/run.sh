@@ -29,7 +29,7 @@ heading() {
 # Prints what is missing, a line each: the name, and the distribution's package.
 missing() {
     local name
-    for name in git:git cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs python3:python3; do
+    for name in git:git cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs python3:python3 strace:strace; do
         command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
     done
     [ -f /usr/share/bash-completion/bash_completion ] || echo "bash-completion bash-completion"
@@ -84,6 +84,16 @@ if [ "$long" = yes ]; then
 fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+if [ "$long" = yes ]; then
+    # The long tests would take hours with the unoptimised program.
+    cargo build --locked --release
+    export GIT_PORT_TEST_PROGRAM=$PWD/target/release/git-port
+fi
 cargo test --locked "${arguments[@]}" 2>&1 | tee "$log"
 
 awk '/^test result: / { passed += $4; failed += $6 } END { printf "\n%d passed, %d failed\n", passed, failed }' "$log"
+
+if [ "$long" = yes ]; then
+    heading "soak"
+    tests/soak.sh
+fi

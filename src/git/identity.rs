@@ -39,6 +39,65 @@ pub fn copy_file(worktree: &Worktree) -> PathBuf {
     }
 }
 
+/// Writes a worktree's own copy of its allocations.
+pub fn write_copy(worktree: &Worktree, contents: &[u8]) -> Result<(), GitError> {
+    let file = copy_file(worktree);
+    Ok(files::replace_from(&workshop(&file), &file, contents, Access::Private)?)
+}
+
+/// Returns the folder in which a file is written before it takes its place. git removes a worktree's
+/// administrative directory entry by entry, and fails if one is added meanwhile; so nothing stands there
+/// that is not finished.
+fn workshop(file: &Path) -> PathBuf {
+    let admin_dir = file.parent().unwrap_or(Path::new("."));
+    let common_dir = admin_dir.parent().filter(|folder| folder.ends_with("worktrees")).and_then(Path::parent);
+    common_dir
+        .map(|folder| folder.join(FOLDER))
+        .filter(|folder| folder.is_dir())
+        .unwrap_or(admin_dir.to_owned())
+}
+
+/// Finishes what `git worktree remove` began: all of git's own is gone, but git could not remove a folder,
+/// because a file of ours came in between. `ours` is the one at the top of the worktree. Returns whether
+/// the worktree is gone.
+pub fn finish_removal(worktree: &Worktree, ours: &str) -> bool {
+    let is_absent =
+        |path: &Path| std::fs::symlink_metadata(path).is_err_and(|error| files::is_absent(&error));
+    let of_git = ["HEAD", "commondir", "gitdir", "index"];
+    if worktree.main || !of_git.iter().all(|name| is_absent(&worktree.admin_dir.join(name))) {
+        return false;
+    }
+    let in_admin_dir = [token_file(worktree), copy_file(worktree)];
+    let at_top = [worktree.path.join(ours)];
+    // Whoever writes there may not have noticed yet.
+    for _ in 0..5 {
+        for (folder, known) in [(&worktree.path, &at_top[..]), (&worktree.admin_dir, &in_admin_dir[..])] {
+            empty(folder, known);
+        }
+        if is_absent(&worktree.path) && is_absent(&worktree.admin_dir) {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    false
+}
+
+/// Removes a folder in which these files are left, and nothing else but what is being written.
+fn empty(folder: &Path, known: &[PathBuf]) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let left: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let is_temporary = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(b".git-port-") && name.ends_with(b".tmp")
+    };
+    if left.iter().all(|path| known.contains(path) || is_temporary(path)) {
+        for path in &left {
+            let _ = files::remove(path);
+        }
+        let _ = std::fs::remove_dir(folder);
+    }
+}
+
 /// Returns the file whose lock serialises the making and removing of worktrees.
 pub fn lock_file(common_dir: &Path) -> Result<PathBuf, GitError> {
     let folder = common_dir.join(FOLDER);
@@ -171,7 +230,7 @@ fn create(file: &Path, token: &Token, home: &[u8]) -> Result<Token, GitError> {
     if let Some(folder) = file.parent().filter(|folder| folder.ends_with(FOLDER)) {
         files::create_private_dir(folder)?;
     }
-    if files::create(file, &contents(token, home), Access::Public)? {
+    if files::create_from(&workshop(file), file, &contents(token, home), Access::Public)? {
         return Ok(token.clone());
     }
     // Another process was first; its token counts.
@@ -213,6 +272,35 @@ mod tests {
         std::fs::copy(two.join(FOLDER).join("repo-id"), three.join(FOLDER).join("repo-id")).unwrap();
         assert_ne!(repository_token(&three).unwrap(), token);
         assert_eq!(repository_token(&two).unwrap(), token);
+    }
+
+    #[test]
+    fn a_removal_is_finished_only_where_git_has_removed_all_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let admin_dir = dir.path().join("worktrees/topic");
+        std::fs::create_dir_all(&admin_dir).unwrap();
+        let worktree = Worktree {
+            admin_dir: admin_dir.clone(),
+            path: dir.path().join("topic"),
+            main: false,
+            locked: false,
+        };
+        token(&worktree).unwrap();
+        write_copy(&worktree, b"{}").unwrap();
+        std::fs::File::create(admin_dir.join("gitdir")).unwrap();
+        let finish = || finish_removal(&worktree, ".env");
+        assert!(!finish());
+        std::fs::remove_file(admin_dir.join("gitdir")).unwrap();
+        std::fs::create_dir(&worktree.path).unwrap();
+        for name in [".env", ".git-port-x.tmp", "notes"] {
+            std::fs::File::create(worktree.path.join(name)).unwrap();
+        }
+        assert!(!finish());
+        assert!(worktree.path.join("notes").exists() && worktree.path.join(".env").exists());
+        std::fs::remove_file(worktree.path.join("notes")).unwrap();
+        assert!(finish());
+        assert!(!worktree.path.exists());
+        assert!(!admin_dir.exists());
     }
 
     #[test]

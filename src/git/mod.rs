@@ -2,6 +2,7 @@
 
 pub mod branches;
 pub mod diff;
+pub mod half_made;
 pub mod hooks;
 pub mod identity;
 pub mod index;

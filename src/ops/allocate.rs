@@ -181,6 +181,7 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
             tx.put_host(&host.key, &host.name)?;
             tx.put_worktree(worktree)?;
         }
+        cleanup::begin(tx, attempt.now)?;
         attempt.run(tx)
     })
     .map_err(|error| attempt.name_process(error))?;

@@ -13,7 +13,7 @@ use crate::registry::allocator::Probe;
 use crate::registry::liveness::{Verdict, judge};
 use crate::registry::plan::{self, CleanupFacts, CleanupPlan, Judged};
 use crate::registry::{Allocation, Event, EventKind, Status, Token, WorktreeRecord};
-use crate::store::{self, Filter, Transaction};
+use crate::store::{self, Filter, Rows, Transaction};
 use crate::system::probe;
 
 /// How long a worktree must have been missing before its ports are released without being asked.
@@ -76,15 +76,43 @@ pub(super) fn automatic(ctx: &mut Context, settings: &Settings) {
         return;
     }
     let now = ctx.clock.now();
-    let due = |last: Option<String>| {
-        let last =
-            last.and_then(|last| last.parse().ok()).and_then(|last| Timestamp::from_millisecond(last).ok());
-        // A clock that went backwards proves nothing either way; the next interval will do.
-        last.is_none_or(|last| now.duration_since(last).abs() >= settings.cleanup.interval)
-    };
+    let interval = settings.cleanup.interval;
     let Ok(store) = ctx.store() else { return };
-    if store::read(store, |rows| rows.note(LAST_CLEANUP)).is_ok_and(due) {
+    if store::read(store, |rows| is_due(rows, now, interval)).unwrap_or(false)
+        && claim(store, now, interval).unwrap_or(false)
+    {
         let _ = automatically(ctx, settings, now);
+    }
+}
+
+fn is_due(rows: &mut dyn Rows, now: Timestamp, interval: SignedDuration) -> Result<bool, store::StoreError> {
+    let last = rows.note(LAST_CLEANUP)?.and_then(|last| last.parse().ok());
+    let last = last.and_then(|last| Timestamp::from_millisecond(last).ok());
+    // A clock that went backwards proves nothing either way; the next interval will do.
+    Ok(last.is_some_and(|last| now.duration_since(last).abs() >= interval))
+}
+
+/// Of many who find at once that it is due, one does it. Should that one be killed, the next interval
+/// will do, too.
+fn claim(
+    store: &mut dyn store::Store,
+    now: Timestamp,
+    interval: SignedDuration,
+) -> Result<bool, store::StoreError> {
+    store::write(store, |tx| {
+        let due = is_due(tx, now, interval)?;
+        if due {
+            tx.put_note(LAST_CLEANUP, &now.as_millisecond().to_string())?;
+        }
+        Ok(due)
+    })
+}
+
+/// Starts counting with the first allocation: in a new registry there is nothing to clean up.
+pub(super) fn begin(tx: &mut dyn Transaction, now: Timestamp) -> Result<(), store::StoreError> {
+    match tx.note(LAST_CLEANUP)? {
+        Some(_) => Ok(()),
+        None => tx.put_note(LAST_CLEANUP, &now.as_millisecond().to_string()),
     }
 }
 

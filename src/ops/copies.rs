@@ -121,7 +121,7 @@ fn write_copy(worktree: &Worktree, token: &Token, allocations: &[Allocation]) ->
     };
     let mut text = serde_json::to_vec(&copy).unwrap_or_default();
     text.push(b'\n');
-    Ok(files::replace(&identity::copy_file(worktree), &text, Access::Private)?)
+    Ok(identity::write_copy(worktree, &text)?)
 }
 
 /// Returns a worktree's allocations from its own copy; none if there is no copy, or it is not this
@@ -323,7 +323,10 @@ pub fn registered(ctx: &mut Context, token: &Token) -> Result<Vec<Allocation>> {
 
 /// Has git ignore a file of each worktree, in this clone alone.
 pub fn exclude(common_dir: &Path, name: &str) -> Result<()> {
-    Ok(files::ensure_line(&common_dir.join("info/exclude"), &pattern(name))?)
+    let file = common_dir.join("info/exclude");
+    files::ensure_line(&file, &pattern(name))?;
+    // What a process leaves that was killed while it wrote the file.
+    Ok(files::ensure_line(&file, &format!("/{}", files::TEMPORARY))?)
 }
 
 /// Returns the pattern for a file at the top of a worktree (gitignore(5)).

@@ -18,7 +18,6 @@ mod rows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
@@ -28,11 +27,11 @@ use super::care::Care;
 use super::migrate::{APPLICATION_ID, MIN_READER, MIN_WRITER, SQLITE, VERSION};
 use super::{Rows, Store, StoreError, Transaction, Verdict};
 use crate::system::clock::Clock;
-use crate::system::lock::Lock;
+use crate::system::lock::{Lock, Patience};
 use crate::system::{SystemError, files};
 use file::{
-    Identity, failure, fold_log, identity, immutable, is_for_want_of_writing, is_full, log_size, on_network,
-    safe_folder,
+    Identity, failure, fold_log, identity, immutable, is_for_want_of_writing, is_full, is_scarce, log_size,
+    on_network, safe_folder,
 };
 use rows::SqliteRows;
 
@@ -49,7 +48,7 @@ const ALWAYS: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX.union(OpenFlags::SQLIT
 /// The registry in a file.
 pub struct SqliteStore {
     path: PathBuf,
-    patience: Duration,
+    patience: Patience,
     /// The user's home, down from which every folder must be safe.
     home: Option<PathBuf>,
     open: Option<Open>,
@@ -70,7 +69,7 @@ struct Open {
 impl SqliteStore {
     /// Returns the registry in this file, which need not exist. A writer waits in line at most
     /// `patience`.
-    pub fn new(path: &Path, patience: Duration) -> Self {
+    pub fn new(path: &Path, patience: impl Into<Patience>) -> Self {
         // The folders may be reached through links, as a home often is; the file itself may not.
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let path = match (absolute.parent(), absolute.file_name()) {
@@ -79,7 +78,7 @@ impl SqliteStore {
         };
         Self {
             path,
-            patience,
+            patience: patience.into(),
             home: None,
             open: None,
             now: None,
@@ -254,7 +253,7 @@ impl SqliteStore {
 
     /// Sets up a connection and returns the version of its schema.
     fn settle(&self, connection: &Connection) -> Result<i64, rusqlite::Error> {
-        connection.busy_timeout(self.patience)?;
+        connection.busy_timeout(self.patience.standstill)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -365,6 +364,10 @@ impl Store for SqliteStore {
         let Some(mut open) = self.open.take() else {
             return Err(StoreError::Failed { registry: self.location(), why: "it was closed".to_owned() });
         };
+        if is_scarce(self.folder()) {
+            // Before the log takes the last room, which folding it may need, too.
+            fold_log(&open.connection);
+        }
         let ended = loop {
             let transaction =
                 open.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;

@@ -29,6 +29,9 @@ impl Access {
     }
 }
 
+/// The names of files that are being written, as a pattern of gitignore(5).
+pub const TEMPORARY: &str = ".git-port-*.tmp";
+
 /// Files larger than this are not ours and are not read.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
@@ -79,8 +82,13 @@ pub fn is_absent(error: &io::Error) -> bool {
 ///
 /// A symbolic link at `path` is refused.
 pub fn replace(path: &Path, contents: &[u8], access: Access) -> Result<(), SystemError> {
-    refuse_symlink(path)?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    replace_from(dir, path, contents, access)
+}
+
+/// As [`replace`]; it is written in this folder of the same file system, and then moved to its place.
+pub fn replace_from(dir: &Path, path: &Path, contents: &[u8], access: Access) -> Result<(), SystemError> {
+    refuse_symlink(path)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".git-port-").suffix(".tmp");
     #[cfg(unix)]
@@ -102,7 +110,11 @@ pub fn replace(path: &Path, contents: &[u8], access: Access) -> Result<(), Syste
 ///
 /// Of several processes at once exactly one creates it, and nobody ever sees it half written.
 pub fn create(path: &Path, contents: &[u8], access: Access) -> Result<bool, SystemError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    create_from(path.parent().unwrap_or(Path::new(".")), path, contents, access)
+}
+
+/// As [`create`]; it is written in this folder of the same file system, and then moved to its place.
+pub fn create_from(dir: &Path, path: &Path, contents: &[u8], access: Access) -> Result<bool, SystemError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".git-port-").suffix(".tmp");
     #[cfg(unix)]

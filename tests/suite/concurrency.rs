@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{GIT_PORT, Run, TestEnv};
+use crate::support::{Run, TestEnv, program};
 
 /// Homes whose blocks of ports serve one registry together: at least `count` of them may be given.
 struct Crowd {
@@ -52,7 +52,7 @@ impl Crowd {
             let child = self
                 .env
                 .command("sh", &self.root())
-                .args(["-c", &waiting, GIT_PORT])
+                .args(["-c", &waiting, program()])
                 .stdin(reader.try_clone().unwrap())
                 .stdout(File::create(&out).unwrap())
                 .stderr(File::create(out.with_extension("err")).unwrap())

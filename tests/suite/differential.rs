@@ -15,8 +15,8 @@ use crate::support::{GIT_PORT, Run, TestEnv};
 
 /// What git-port may leave behind that git does not, and nothing else: this file in the worktree, ...
 const ENV_FILE: &str = ".git-port.env";
-/// ... this line in `info/exclude`, ...
-const EXCLUDED: &[u8] = b"/.git-port.env\n";
+/// ... these lines in `info/exclude`, ...
+const EXCLUDED: &[u8] = b"/.git-port.env\n/.git-port-*.tmp\n";
 /// ... files of this beginning in administrative directories, and the folder of this name in the common
 /// one. The hooks see [`CREATE`] besides.
 const OURS: &str = "git-port";
@@ -227,7 +227,7 @@ fn walk(root: &Path, dir: &Path, seen: &mut Snapshot) {
             if name != "reftable" {
                 walk(root, &path, seen);
             }
-            // It comes with the line in `info/exclude`.
+            // It comes with the lines in `info/exclude`.
             if name == "info" && is_git_dir(dir) {
                 continue;
             }

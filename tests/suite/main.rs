@@ -37,15 +37,23 @@ mod hooks;
 #[cfg(unix)]
 mod import;
 mod init;
+#[cfg(target_os = "linux")]
+mod inject;
 #[cfg(unix)]
 mod install;
+#[cfg(unix)]
+mod kills;
 mod list;
 #[cfg(target_os = "linux")]
 mod listeners;
 #[cfg(target_os = "linux")]
 mod liveness;
 #[cfg(unix)]
+mod parallel_create;
+#[cfg(unix)]
 mod plain_git;
+#[cfg(unix)]
+mod random_walk;
 mod range;
 #[cfg(unix)]
 mod registry_care;

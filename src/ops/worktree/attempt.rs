@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::{CREATE_VARIABLE, failed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::git::program::{git, git_of, read};
-use crate::git::{Repo, branches};
+use crate::git::{Repo, branches, half_made};
 use crate::system::command::{Command, exit_code};
 use crate::system::random_bytes;
 
@@ -55,7 +55,9 @@ impl Add<'_> {
             {
                 remove_branch(repo, branch);
             }
-            if !lost || tries == TRIES {
+            // What fails may be no race, but what a killed git left.
+            let cleared = status != 0 && self.repo.is_some_and(|repo| half_made::clear(&repo.common_dir));
+            if !(lost || cleared && !stands()) || tries == TRIES {
                 if !self.keep_words {
                     crate::system::command::pass_on(&held);
                 }
@@ -65,20 +67,55 @@ impl Add<'_> {
         }
     }
 
-    /// Runs it once. Returns the status, git's words, and those of its lines that were held back.
     fn once(&self) -> Result<(u8, String, Vec<u8>)> {
-        let command: Command = git().args(&self.arguments).env(CREATE_VARIABLE, "1");
-        if self.keep_words {
-            let output = command.output()?;
-            let words = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Ok((exit_code(output.status), words, output.stderr));
-        }
-        // What git says of a race that is run again would only alarm.
-        let is_complaint = |line: &[u8]| line.starts_with(b"fatal: ") || line.starts_with(b"error: ");
-        let (status, held) =
-            command.inherit_stdin().status_holding_back(self.stdout_on_stderr, &is_complaint)?;
-        Ok((exit_code(status), String::new(), held))
+        let command = git().args(&self.arguments).env(CREATE_VARIABLE, "1");
+        once(command, self.stdout_on_stderr, self.keep_words)
     }
+}
+
+/// Runs git once. Returns the status, git's words, and those of its lines that were held back.
+fn once(command: Command, stdout_on_stderr: bool, keep_words: bool) -> Result<(u8, String, Vec<u8>)> {
+    if keep_words {
+        let output = command.output()?;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Ok((exit_code(output.status), words, output.stderr));
+    }
+    // What git says of a race that is run again would only alarm.
+    let is_complaint = |line: &[u8]| line.starts_with(b"fatal: ") || line.starts_with(b"error: ");
+    let (status, held) = command.inherit_stdin().status_holding_back(stdout_on_stderr, &is_complaint)?;
+    Ok((exit_code(status), String::new(), held))
+}
+
+/// Runs another command of `git worktree` with words of ours, again after a race as long as there is
+/// something left to do, and fails as git failed.
+pub(super) fn run(
+    command: &dyn Fn() -> Command,
+    name: &str,
+    keep_words: bool,
+    is_left: &dyn Fn() -> bool,
+) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let (status, words, held) = once(command(), true, keep_words)?;
+        if status == 0 {
+            return Ok(());
+        }
+        if tries == TRIES || !is_race(&held) || !is_left() {
+            if !keep_words {
+                crate::system::command::pass_on(&held);
+            }
+            return Err(failed_with(name, status, &words));
+        }
+        thread::sleep(pause(tries));
+    }
+}
+
+/// Returns the error for git's status and, of its words, the last complaint.
+fn failed_with(name: &str, status: u8, words: &str) -> Error {
+    let told = words.lines().rev().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
+    let told = told.map_or("", |line| line.split_once(": ").map_or(line, |(_, rest)| rest));
+    failed(name, status, told.to_owned())
 }
 
 /// Runs `git worktree add` with words of ours, and fails as git failed.
@@ -93,9 +130,7 @@ pub(super) fn add(
     if status == 0 {
         return Ok(());
     }
-    let told = words.lines().rev().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
-    let told = told.map_or("", |line| line.split_once(": ").map_or(line, |(_, rest)| rest));
-    Err(failed("worktree add", status, told.to_owned()))
+    Err(failed_with("worktree add", status, &words))
 }
 
 /// Says whether git failed on files that another git was just writing: an administrative directory, the
@@ -116,14 +151,19 @@ fn new_branch(arguments: &[OsString]) -> Option<OsString> {
 }
 
 fn remove_branch(repo: &Repo, branch: &OsStr) {
-    // git refuses if somebody has checked it out meanwhile; then it is not litter.
-    let _ = read(git_of(&repo.common_dir).args(["branch", "--quiet", "-D", "--"]).arg(branch));
+    for tries in 1..=TRIES {
+        // git refuses if somebody has checked it out meanwhile; then it is not litter.
+        match read(git_of(&repo.common_dir).args(["branch", "--quiet", "-D", "--"]).arg(branch)) {
+            Err(error) if is_race(error.to_string().as_bytes()) => thread::sleep(pause(tries)),
+            _ => return,
+        }
+    }
 }
 
 /// Waits longer each time, and never as long as those who lost at the same moment.
 fn pause(tries: u32) -> Duration {
     let jitter = random_bytes().map_or(0, |bytes| u64::from(bytes[0]));
-    Duration::from_millis(30 + u64::from(tries) * 30 + jitter)
+    Duration::from_millis(30 + u64::from(tries) * 40 + jitter)
 }
 
 #[cfg(test)]

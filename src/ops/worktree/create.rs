@@ -100,7 +100,7 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
             warnings.push(format!("git ended with status {status}, but it made the worktree: see its hooks"));
             worktree
         }
-        (Err(error), _) => return Err(error),
+        (Err(error), _) => return Err(advise(&repo, &path, error)),
     };
     let mut created = Created {
         described: describe(ctx, &repo, worktree.clone())?,
@@ -160,6 +160,23 @@ fn usage(top: &Path, placed: &[Placed]) -> Option<String> {
     let primary = placed.iter().map(|placed| &placed.allocation).find(|allocation| allocation.primary);
     let port = primary.or_else(|| placed.first().map(|placed| &placed.allocation))?.port;
     Some(dev_command::usage(port, allocate::dev_command(top).as_deref()))
+}
+
+/// Says what to do about a worktree in the way that was never finished.
+fn advise(repo: &Repo, path: &Path, error: Error) -> Error {
+    let path = files::canonical(path);
+    let is_in_the_way = |worktree: &Worktree| !worktree.main && worktree.locked && worktree.path == path;
+    let found = repo.worktrees().unwrap_or_default().into_iter().find(is_in_the_way);
+    let has = |name: &str| found.as_ref().is_none_or(|worktree| worktree.admin_dir.join(name).exists());
+    // git writes the index when the tree is filled, and lifts its lock then.
+    if has("index") {
+        return error;
+    }
+    let error = error.hint("the worktree there was never finished; whoever made it was killed");
+    if !has("HEAD") {
+        return error.hint("try again in a few seconds: it is cleared away then");
+    }
+    error.hint(format!("to clear it away: git worktree remove --force --force '{}'", path.display()))
 }
 
 /// Returns the linked worktree that stands at this path, if there is one, and it can be seen.

@@ -16,8 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::git::{GitError, Repo, Worktree, identity};
 use crate::registry::{ProjectName, Token};
 use crate::store::{self, Filter};
-use crate::system::command::{Command, exit_code};
-use crate::system::lock::Lock;
+use crate::system::lock::{Lock, Patience};
 use crate::system::{SystemError, files};
 
 pub use create::{CreateRequest, Created, create};
@@ -27,8 +26,9 @@ pub use remove::{RemoveRequest, Removed, remove};
 /// The variable that tells the hook of a worktree that its maker gives it its ports.
 pub const CREATE_VARIABLE: &str = "GIT_PORT_CREATE";
 
-/// How long one waits for others who make or remove worktrees of the same repository.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long one waits for others who make or remove worktrees of the same repository; a large tree takes
+/// its time.
+const PATIENCE: Patience = Patience { standstill: Duration::from_mins(2), at_most: Duration::from_mins(15) };
 
 /// A worktree, as it is shown.
 #[derive(Clone, Debug)]
@@ -138,31 +138,11 @@ fn lock(repo: &Repo) -> Result<Option<Lock>> {
         Ok(lock) => Ok(Some(lock)),
         Err(SystemError::Locked { .. }) => Err(Error::new(
             ErrorKind::Busy,
-            "others have been making worktrees of this repository for two minutes",
+            "others are making worktrees of this repository, and do not come to an end",
         )
         .hint("try again in a moment")),
         Err(_) => Ok(None),
     }
-}
-
-/// Runs a git command whose words go to standard error: passed on as they come, or, for a program that
-/// wants an object instead, kept for the message.
-fn run(command: Command, name: &str, keep_words: bool) -> Result<()> {
-    if !keep_words {
-        let status = command.status_on_stderr()?;
-        if status.success() {
-            return Ok(());
-        }
-        return Err(failed(name, exit_code(status), String::new()));
-    }
-    let output = command.output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr);
-    let told = words.lines().rev().find(|line| line.starts_with("fatal: ") || line.starts_with("error: "));
-    let told = told.map_or("", |line| line.split_once(": ").map_or(line, |(_, rest)| rest));
-    Err(failed(name, exit_code(output.status), told.to_owned()))
 }
 
 fn failed(name: &str, status: u8, stderr: String) -> Error {

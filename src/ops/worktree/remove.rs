@@ -3,11 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use super::{Described, describe, find, lock, os, run, token_of};
+use super::{Described, attempt, describe, find, lock, os, token_of};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
+use crate::git::identity;
 use crate::git::program::{git_of, read};
-use crate::ops::release;
+use crate::ops::{copies, release};
 use crate::registry::Allocation;
 
 /// Which worktree to remove.
@@ -55,7 +56,14 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
     arguments.extend([os("--"), worktree.path.clone().into_os_string()]);
     {
         let _lock = lock(&repo)?;
-        run(git_of(&repo.common_dir).args(arguments), "worktree remove", request.keep_words)?;
+        let command = || git_of(&repo.common_dir).args(&arguments);
+        let is_left = || worktree.path.join(".git").exists();
+        let ran = attempt::run(&command, "worktree remove", request.keep_words, &is_left);
+        if let Err(error) = ran
+            && !identity::finish_removal(&worktree, copies::ENV_FILE)
+        {
+            return Err(error);
+        }
     }
     let mut removed =
         Removed { described, released: Vec::new(), deleted_branch: None, stood_in, warnings: Vec::new() };

@@ -149,3 +149,19 @@ pub(super) fn on_network(folder: &Path) -> bool {
 pub(super) fn on_network(_folder: &Path) -> bool {
     false
 }
+
+/// With less room than this on its disk, the write-ahead log is not left alone.
+#[cfg(unix)]
+const SCARCE: u64 = 1024 * 1024;
+
+/// Says whether the disk is about to be full.
+#[cfg(unix)]
+pub(super) fn is_scarce(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < SCARCE)
+}
+
+/// Says whether the disk is about to be full.
+#[cfg(not(unix))]
+pub(super) fn is_scarce(_folder: &Path) -> bool {
+    false
+}

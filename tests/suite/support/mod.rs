@@ -1,6 +1,8 @@
 //! What every test of the program stands on: a home of its own, a git of its own, ports of its own.
 
 #[cfg(unix)]
+pub mod herd;
+#[cfg(unix)]
 pub mod running;
 pub mod server;
 pub mod shape;
@@ -12,12 +14,19 @@ use std::fs::{self, File};
 use std::net::{Ipv6Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
 /// The program under test.
 pub const GIT_PORT: &str = env!("CARGO_BIN_EXE_git-port");
+
+/// Returns the program that the long tests run: what `GIT_PORT_TEST_PROGRAM` names, as a release build.
+pub fn program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| std::env::var("GIT_PORT_TEST_PROGRAM").unwrap_or_else(|_| GIT_PORT.to_owned()))
+}
 
 /// How many neighbouring ports each environment of tests has: 100 for dev, 50 for test, 50 for production.
 const BLOCK: u16 = 200;
@@ -81,7 +90,7 @@ impl TestEnv {
         let first = self.first;
         let mut command = Command::new(program);
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let bin = Path::new(GIT_PORT).parent().unwrap();
+        let bin = Path::new(self::program()).parent().unwrap();
         let paths = std::iter::once(bin.to_path_buf()).chain(std::env::split_paths(&path));
         command
             .current_dir(dir)
@@ -109,7 +118,7 @@ impl TestEnv {
     /// Runs `git-port` in this folder.
     #[must_use = "look at the status or the output"]
     pub fn git_port<S: AsRef<OsStr>>(&self, dir: &Path, args: impl IntoIterator<Item = S>) -> Run {
-        Run::of(self.command(GIT_PORT, dir).args(args).output().unwrap())
+        Run::of(self.command(program(), dir).args(args).output().unwrap())
     }
 
     /// Runs `git-port` in this folder with these words, and returns what it printed; it must succeed.
