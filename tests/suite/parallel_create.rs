@@ -290,6 +290,13 @@ fn a_killed_maker_leaves_nothing_in_the_way() {
                     let _ = env.git_port(&repo, words.split(' ')).success();
                     continue;
                 }
+                if again.stderr.contains("remove the file manually to continue") {
+                    // git's own lock on a reference, and git's own advice.
+                    let (_, rest) = again.stderr.split_once("Unable to create '").unwrap();
+                    fs::remove_file(rest.split_once('\'').unwrap().0).unwrap();
+                    let _ = env.git_port(&repo, words.split(' ')).success();
+                    continue;
+                }
                 let Some((_, advice)) = advice else {
                     let left = fs::read_dir(&path).map(|entries| entries.flatten().collect::<Vec<_>>());
                     panic!("it does not say what to do: {again:#?}; {left:?}");

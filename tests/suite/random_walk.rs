@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -99,16 +99,14 @@ impl Walk {
         if fit.is_empty() { None } else { Some(*self.dice.pick(&fit)) }
     }
 
-    fn web_of(&self, path: &std::path::Path) -> u64 {
-        let listed = self.env.json(&self.repo, "list --all");
-        let found = listed["allocations"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|one| one["service"] == "web" && one["worktree"].as_str() == path.to_str());
-        found.unwrap_or_else(|| panic!("'{}' has no port: {listed:#}", path.display()))["port"]
-            .as_u64()
-            .unwrap()
+    fn find_web(&self, path: &Path) -> Option<u64> {
+        let live = self.live();
+        let mut own = live.iter().filter(|one| one["worktree"].as_str() == path.to_str());
+        own.find(|one| one["service"] == "web")?["port"].as_u64()
+    }
+
+    fn web_of(&self, path: &Path) -> u64 {
+        self.find_web(path).unwrap_or_else(|| panic!("'{}' has no port", path.display()))
     }
 
     fn arrived(&mut self, path: PathBuf, branch: String) {
@@ -312,6 +310,10 @@ impl Walk {
         let branch = self.fresh();
         let path = self.env.root().join(format!("watched-{branch}"));
         self.env.git(&self.repo, ["worktree", "add", "--quiet", "-b", &branch, path.to_str().unwrap()]);
+        // Whoever sees it first gives it its port; the hook does not wait for the watcher.
+        while self.find_web(&path).is_none() && since.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         self.arrived(path, branch);
         std::thread::sleep(Duration::from_millis(400).saturating_sub(since.elapsed()));
     }
