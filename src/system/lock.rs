@@ -180,6 +180,7 @@ mod tests {
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
                 number += 1;
                 let mut file = OpenOptions::new().write(true).open(&noted).unwrap();
+                file.seek(SeekFrom::Start(HOLDER)).unwrap();
                 file.write_all(format!("{number:<10}\n").as_bytes()).unwrap();
             }
         });

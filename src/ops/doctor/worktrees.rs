@@ -176,6 +176,8 @@ fn carried(
 }
 
 fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Result<()> {
+    // The first time it may tell what it put right; what is still wrong then, it tells again.
+    let _ = copies::deliver(ctx, standing, token);
     match copies::deliver(ctx, standing, token).into_iter().next() {
         None => Ok(()),
         Some(warning) => Err(Error::new(crate::error::ErrorKind::Denied, warning)),
