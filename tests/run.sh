@@ -29,12 +29,13 @@ heading() {
 # Prints what is missing, a line each: the name, and the distribution's package.
 missing() {
     local name
-    for name in git:git cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs python3:python3 strace:strace; do
+    for name in git:git cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs npm:npm python3:python3 strace:strace; do
         command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
     done
     [ -f /usr/share/bash-completion/bash_completion ] || echo "bash-completion bash-completion"
     [ -f /usr/share/bash-completion/completions/git ] || echo "git's-completions git"
     python3 -c 'import dotenv' >/dev/null 2>&1 || echo "python3-with-dotenv python3-dotenv"
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || echo "python3-with-venv python3-venv"
 }
 
 heading "what the tests need"
