@@ -21,8 +21,7 @@ use crate::git::observe;
 use crate::registry::import::{self, Candidate, ImportFacts, ImportPlan, OnConflict};
 use crate::registry::liveness::judge;
 use crate::registry::{
-    Allocation, EnvironmentName, Event, EventKind, Port, ProjectName, Protocol, RangeRecord, Token,
-    WorktreeRecord,
+    Allocation, EnvironmentName, Event, EventKind, Port, ProjectName, RangeRecord, Token, WorktreeRecord,
 };
 use crate::store::{self, Filter, Rows, Transaction};
 use crate::system::{SystemError, files};
@@ -281,20 +280,7 @@ struct Facts {
 
 impl Facts {
     fn event(&self, kind: EventKind, port: Option<Port>, reason: &str) -> Event {
-        Event {
-            at: self.now,
-            kind,
-            host: self.host.0.clone(),
-            port,
-            protocol: Protocol::Tcp,
-            project: None,
-            service: None,
-            environment: None,
-            path: None,
-            branch: None,
-            session: None,
-            reason: reason.to_owned(),
-        }
+        Event::of_nobody(&self.host.0, kind, self.now, port, reason)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::{Origin, Settings};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{
-    EnvironmentName, Event, EventKind, Port, PortRange, ProjectName, Protocol, RangeRecord, Reservation,
+    EnvironmentName, Event, EventKind, Port, PortRange, ProjectName, RangeRecord, Reservation,
 };
 use crate::store::{self, Filter};
 
@@ -209,18 +209,5 @@ fn only_port(range: PortRange) -> Option<Port> {
 }
 
 fn event(ctx: &Context, kind: EventKind, reason: String, port: Option<Port>) -> Event {
-    Event {
-        at: ctx.clock.now(),
-        kind,
-        host: ctx.host.key.clone(),
-        port,
-        protocol: Protocol::Tcp,
-        project: None,
-        service: None,
-        environment: None,
-        path: None,
-        branch: None,
-        session: None,
-        reason,
-    }
+    Event::of_nobody(&ctx.host.key, kind, ctx.clock.now(), port, reason)
 }

@@ -108,6 +108,30 @@ pub struct Event {
 }
 
 impl Event {
+    /// Returns the event that says this happened to a port, or to a range, that belongs to nobody.
+    pub fn of_nobody(
+        host: &str,
+        kind: EventKind,
+        at: Timestamp,
+        port: Option<Port>,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self {
+            at,
+            kind,
+            host: host.to_owned(),
+            port,
+            protocol: Protocol::Tcp,
+            project: None,
+            service: None,
+            environment: None,
+            path: None,
+            branch: None,
+            session: None,
+            reason: reason.into(),
+        }
+    }
+
     /// Returns the event that says this happened to an allocation.
     pub fn of(allocation: &Allocation, kind: EventKind, at: Timestamp, reason: impl Into<String>) -> Self {
         Self {

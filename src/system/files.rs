@@ -89,19 +89,7 @@ pub fn replace(path: &Path, contents: &[u8], access: Access) -> Result<(), Syste
 /// As [`replace`]; it is written in this folder of the same file system, and then moved to its place.
 pub fn replace_from(dir: &Path, path: &Path, contents: &[u8], access: Access) -> Result<(), SystemError> {
     refuse_symlink(path)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".git-port-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(access.mode()));
-    }
-    #[cfg(not(unix))]
-    let _ = access;
-    let mut file = builder.tempfile_in(dir).map_err(SystemError::file("write", path))?;
-    file.write_all(contents)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(SystemError::file("write", path))?;
+    let file = draft(dir, path, "write", contents, access)?;
     file.persist(path).map_err(|error| SystemError::file("write", path)(error.error))?;
     Ok(())
 }
@@ -115,6 +103,22 @@ pub fn create(path: &Path, contents: &[u8], access: Access) -> Result<bool, Syst
 
 /// As [`create`]; it is written in this folder of the same file system, and then moved to its place.
 pub fn create_from(dir: &Path, path: &Path, contents: &[u8], access: Access) -> Result<bool, SystemError> {
+    let file = draft(dir, path, "create", contents, access)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(SystemError::file("create", path)(error.error)),
+    }
+}
+
+/// Writes a file for this path in this folder, under a name of its own, and waits until it is on the disk.
+fn draft(
+    dir: &Path,
+    path: &Path,
+    act: &'static str,
+    contents: &[u8],
+    access: Access,
+) -> Result<tempfile::NamedTempFile, SystemError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".git-port-").suffix(".tmp");
     #[cfg(unix)]
@@ -124,15 +128,10 @@ pub fn create_from(dir: &Path, path: &Path, contents: &[u8], access: Access) -> 
     }
     #[cfg(not(unix))]
     let _ = access;
-    let mut file = builder.tempfile_in(dir).map_err(SystemError::file("create", path))?;
-    file.write_all(contents)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(SystemError::file("create", path))?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(SystemError::file("create", path)(error.error)),
-    }
+    let mut file = builder.tempfile_in(dir).map_err(SystemError::file(act, path))?;
+    let written = file.write_all(contents).and_then(|()| file.as_file().sync_all());
+    written.map_err(SystemError::file(act, path))?;
+    Ok(file)
 }
 
 /// Replaces what is in a file that is there, in one step; its mode and its owner stay.
