@@ -47,8 +47,8 @@ fn is_half_made(admin_dir: &Path) -> bool {
 
 fn remove(admin_dir: &Path) {
     if let Ok(Some(tree)) = recorded_path(admin_dir)
-        && link_target(&tree).is_some_and(|target| target == admin_dir)
         && fs::read_dir(&tree).is_ok_and(|entries| entries.count() == 1)
+        && is_its_link(&tree, admin_dir)
     {
         let _ = files::remove(&tree.join(".git"));
         let _ = fs::remove_dir(&tree);
@@ -59,6 +59,13 @@ fn remove(admin_dir: &Path) {
     }
     // Only if nothing came into it meanwhile.
     let _ = fs::remove_dir(admin_dir);
+}
+
+/// Whether the tree's link leads to `admin_dir`, or is the empty file that git was killed over.
+fn is_its_link(tree: &Path, admin_dir: &Path) -> bool {
+    let is_empty = |link: fs::Metadata| link.is_file() && link.len() == 0;
+    link_target(tree).is_some_and(|target| target == admin_dir)
+        || fs::symlink_metadata(tree.join(".git")).is_ok_and(is_empty)
 }
 
 #[cfg(test)]
@@ -104,15 +111,19 @@ mod tests {
     fn a_folder_goes_with_it_if_only_its_link_is_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let common_dir = dir.path().canonicalize().unwrap();
-        for (name, is_used) in [("unused", false), ("used", true)] {
+        for (name, is_used) in [("unused", false), ("torn", false), ("used", true), ("foreign", true)] {
             let tree = common_dir.join(format!("{name}-tree"));
             fs::create_dir(&tree).unwrap();
             let gitdir = format!("{}/.git\n", tree.display());
             let contents: &[(&str, &[u8])] = &[("locked", b"initializing\n"), ("gitdir", gitdir.as_bytes())];
             let admin_dir = made(&common_dir, name, contents, Duration::from_mins(1));
-            let link = format!("gitdir: {}\n", admin_dir.display());
+            let link = match name {
+                "torn" => String::new(),
+                "foreign" => format!("gitdir: {}\n", common_dir.display()),
+                _ => format!("gitdir: {}\n", admin_dir.display()),
+            };
             files::create(&tree.join(".git"), link.as_bytes(), files::Access::Public).unwrap();
-            if is_used {
+            if name == "used" {
                 File::create(tree.join("notes")).unwrap();
             }
             clear(&common_dir);

@@ -287,7 +287,9 @@ fn a_killed_maker_leaves_nothing_in_the_way() {
                 let advice = again.stderr.lines().find_map(|line| line.split_once("to clear it away: "));
                 if again.stderr.contains("hint: try again in a few seconds") {
                     std::thread::sleep(Duration::from_secs(4));
-                    let _ = env.git_port(&repo, words.split(' ')).success();
+                    let later = env.git_port(&repo, words.split(' '));
+                    let left = fs::read_dir(&path).map(|entries| entries.flatten().collect::<Vec<_>>());
+                    assert_eq!(later.status, 0, "chunk {chunk}: {again:#?}, then {later:#?}; {left:?}");
                     continue;
                 }
                 if again.stderr.contains("remove the file manually to continue") {

@@ -342,7 +342,8 @@ fn a_worktree_knows_its_ports_without_the_registry() {
         assert_eq!(env.ok(&repo, "get"), port);
         assert_eq!(env.ok(&repo, "url").trim(), format!("http://localhost:{}", port.trim()));
         assert!(env.ok(&repo, "env --format dotenv").contains(&format!("PORT={}", port.trim())));
-        let words = ["run", "--", "sh", "-c", "echo $PORT"];
+        // A program that is over before it can be recorded is not missed.
+        let words = ["run", "--", "sh", "-c", "echo $PORT; sleep 2"];
         let run = env.git_port(&repo, words).success();
         assert_eq!(run.stdout, port);
         assert_eq!(run.stderr.matches("not recorded").count(), 1, "{run:?}");
