@@ -3,6 +3,7 @@
 //! nor removed, and `prune` keeps it, because it is locked while it is being made; and if its `commondir`
 //! is empty, every `git worktree add` and `list` of the repository fails.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,9 @@ const DEAD: Duration = Duration::from_secs(3);
 
 /// What may stand in such a directory, and nothing else.
 const FILES: &[&str] = &["locked", "gitdir", "commondir", "HEAD.lock"];
+
+/// The folders that git makes before it writes `HEAD`, with the one file that may stand in each.
+const FOLDERS: &[(&str, &str)] = &[("refs", ""), ("logs", "HEAD")];
 
 /// Removes such directories, with the folder of the worktree if nothing but its link is in it. Returns
 /// whether there was one.
@@ -40,9 +44,17 @@ fn is_half_made(admin_dir: &Path) -> bool {
         modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= DEAD))
     };
     !names.is_empty()
-        && names.iter().all(|name| FILES.iter().any(|known| name == known))
+        && names
+            .iter()
+            .all(|name| FILES.iter().any(|known| name == known) || is_unused_folder(admin_dir, name))
         && is_old(admin_dir)
         && names.iter().all(|name| is_old(&admin_dir.join(name)))
+}
+
+fn is_unused_folder(admin_dir: &Path, name: &OsStr) -> bool {
+    let Some((_, file)) = FOLDERS.iter().find(|(folder, _)| name == *folder) else { return false };
+    let Ok(mut entries) = fs::read_dir(admin_dir.join(name)) else { return false };
+    entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == *file))
 }
 
 fn remove(admin_dir: &Path) {
@@ -52,6 +64,13 @@ fn remove(admin_dir: &Path) {
     {
         let _ = files::remove(&tree.join(".git"));
         let _ = fs::remove_dir(&tree);
+    }
+    for (folder, file) in FOLDERS {
+        let folder = admin_dir.join(folder);
+        if !file.is_empty() {
+            let _ = files::remove(&folder.join(file));
+        }
+        let _ = fs::remove_dir(folder);
     }
     // What protects it goes last, so that it never looks finished.
     for name in ["HEAD.lock", "commondir", "gitdir", "locked"] {
@@ -102,8 +121,21 @@ mod tests {
         let known: &[(&str, &[u8])] = &[("commondir", b""), ("HEAD", b"ref: refs/heads/topic\n")];
         let known = made(&common_dir, "known", known, minute);
         let empty = made(&common_dir, "empty", &[], minute);
+        let nearly = made(&common_dir, "nearly", half, minute);
+        let used = made(&common_dir, "used", half, minute);
+        for (admin_dir, folder) in [(&nearly, "refs"), (&nearly, "logs"), (&used, "refs")] {
+            fs::create_dir(admin_dir.join(folder)).unwrap();
+        }
+        File::create(nearly.join("logs/HEAD")).unwrap();
+        File::create(used.join("refs/kept")).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "files carry the system's time")]
+        let then = FileTimes::new().set_modified(SystemTime::now() - minute);
+        for path in ["nearly/refs", "nearly/logs", "nearly", "used/refs", "used"] {
+            File::open(common_dir.join("worktrees").join(path)).unwrap().set_times(then).unwrap();
+        }
         clear(&common_dir);
-        assert!(!dead.exists());
+        assert!(!dead.exists() && !nearly.exists());
+        assert!(used.join("refs/kept").exists());
         assert!(alive.exists() && whole.exists() && known.exists() && empty.exists());
     }
 

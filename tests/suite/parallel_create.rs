@@ -288,7 +288,8 @@ fn a_killed_maker_leaves_nothing_in_the_way() {
                 if again.stderr.contains("hint: try again in a few seconds") {
                     std::thread::sleep(Duration::from_secs(4));
                     let later = env.git_port(&repo, words.split(' '));
-                    let left = fs::read_dir(&path).map(|entries| entries.flatten().collect::<Vec<_>>());
+                    let admin_dir = repo.join(format!(".git/worktrees/shop-{name}"));
+                    let left = fs::read_dir(admin_dir).map(|entries| entries.flatten().collect::<Vec<_>>());
                     assert_eq!(later.status, 0, "chunk {chunk}: {again:#?}, then {later:#?}; {left:?}");
                     continue;
                 }
