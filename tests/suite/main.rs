@@ -69,7 +69,6 @@ mod stats;
 #[cfg(unix)]
 mod store_contract;
 mod streams;
-#[allow(dead_code, reason = "no test needs every part of it")]
 mod support;
 mod template;
 mod tidy;
