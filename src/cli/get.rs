@@ -1,25 +1,17 @@
 //! `git port get`
 
+use super::service::{self, ServiceArgs};
 use super::session;
-use crate::api::views::{AllocationView, AllocationsView};
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops::env::{self, GetRequest};
 use crate::output::Output;
-use crate::registry::{EnvironmentName, ServicePath};
 
 /// Print the worktree's port, allocating it if there is none
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The service, or <project>/<service> [default: the primary one]
-    ///
-    /// Of another project it is that of the worktree with the same branch, else of the main worktree,
-    /// else the one without a worktree; nothing is allocated there.
-    #[arg(value_name = "service")]
-    service: Option<ServicePath>,
-    /// The environment [default: dev]
-    #[arg(short, long, value_name = "name")]
-    environment: Option<EnvironmentName>,
+    #[command(flatten)]
+    service: ServiceArgs,
     /// Allocate nothing; exit with 1 if there is none
     #[arg(long)]
     no_allocate: bool,
@@ -30,17 +22,11 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
-        let request = GetRequest {
-            project: self.service.as_ref().and_then(|path| path.project.clone()),
-            service: self.service.map(|path| path.service),
-            environment: self.environment,
-            allocate: !self.no_allocate,
-            session: session(self.session, ctx)?,
-        };
+        let session = session(self.session, ctx)?;
+        let request = GetRequest { allocate: !self.no_allocate, session, ..self.service.request() };
         let allocation = env::get(ctx, &request)?;
         if out.is_json() {
-            let allocations = vec![AllocationView::recorded(&allocation, &ctx.host.name)];
-            out.object(AllocationsView { allocations, warnings: ctx.take_notes() });
+            service::object(ctx, out, &allocation);
         } else {
             out.line(&allocation.port.to_string());
         }

@@ -22,6 +22,7 @@ mod range;
 mod release;
 mod reserve;
 mod run;
+mod service;
 mod stats;
 mod template;
 mod trust;

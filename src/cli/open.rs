@@ -1,32 +1,23 @@
 //! `git port open`
 
+use super::service::{self, ServiceArgs};
 use crate::context::Context;
 use crate::error::Result;
 use crate::ops::env;
 use crate::output::Output;
-use crate::registry::{EnvironmentName, ServiceName};
 
 /// Open a service in the browser
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The service [default: the primary one]
-    service: Option<ServiceName>,
-    /// The environment [default: dev]
-    #[arg(short, long, value_name = "name")]
-    environment: Option<EnvironmentName>,
+    #[command(flatten)]
+    service: ServiceArgs,
 }
 
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
-        let opened = env::open(ctx, self.service, self.environment)?;
+        let opened = env::open(ctx, &self.service.request())?;
         if out.is_json() {
-            out.object(crate::api::views::AllocationsView {
-                allocations: vec![crate::api::views::AllocationView::recorded(
-                    &opened.allocation,
-                    &ctx.host.name,
-                )],
-                warnings: ctx.take_notes(),
-            });
+            service::object(ctx, out, &opened.allocation);
         } else {
             out.status(&format!("Opening {}", opened.url));
         }

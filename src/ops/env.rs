@@ -88,14 +88,9 @@ pub struct Located {
     pub url: String,
 }
 
-/// Returns where a browser finds a service of the worktree one stands in.
-pub fn locate(
-    ctx: &mut Context,
-    project: Option<ProjectName>,
-    service: Option<ServiceName>,
-    environment: Option<EnvironmentName>,
-) -> Result<Located> {
-    let allocation = get(ctx, &GetRequest { project, service, environment, allocate: true, session: None })?;
+/// Returns where a browser finds the service asked for.
+pub fn locate(ctx: &mut Context, request: &GetRequest) -> Result<Located> {
+    let allocation = get(ctx, request)?;
     let Some(url) = allocation.url() else {
         let message = format!("'{}' is no service that one opens in a browser", allocation.service);
         return Err(Error::new(ErrorKind::NotFound, message)
@@ -104,13 +99,9 @@ pub fn locate(
     Ok(Located { allocation, url })
 }
 
-/// Opens a service of the worktree one stands in in the browser.
-pub fn open(
-    ctx: &mut Context,
-    service: Option<ServiceName>,
-    environment: Option<EnvironmentName>,
-) -> Result<Located> {
-    let located = locate(ctx, None, service, environment)?;
+/// Opens the service asked for in the browser.
+pub fn open(ctx: &mut Context, request: &GetRequest) -> Result<Located> {
+    let located = locate(ctx, request)?;
     browser::open(&located.url)?;
     Ok(located)
 }

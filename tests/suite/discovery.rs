@@ -48,6 +48,7 @@ fn what_is_not_there_is_told() {
             (&["get", "nobody/api"], 1, "not_found", "project 'nobody' has no ports"),
             (&["get", "pay/web"], 1, "not_found", "project 'pay' has no service 'web' in 'dev'"),
             (&["url", "pay/api"], 1, "not_found", "'pay/api' has no port for branch 'main'"),
+            (&["open", "pay/api"], 1, "not_found", "'pay/api' has no port for branch 'main'"),
             (&["get", "pay/api", "-e", "test"], 1, "not_found", "in 'test'"),
             (&["get", "pay/"], 129, "usage", "'pay/'"),
             (&["get", "/api"], 129, "usage", "'/api'"),
