@@ -41,6 +41,8 @@ pub struct Context {
     /// `--registry`, which wins over the configuration.
     registry: Option<String>,
     patience: Patience,
+    /// Where one stands, if it is not the current folder.
+    folder: Option<PathBuf>,
     repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
     notes: Vec<String>,
@@ -70,10 +72,35 @@ impl Context {
             user,
             registry,
             patience: PATIENCE,
+            folder: None,
             repo: OnceCell::new(),
             store: None,
             notes: Vec::new(),
         })
+    }
+
+    /// Returns a context as this one, in which nothing is opened, for one who stands in this folder. A
+    /// server has one for each request: what was opened for the last may not hold any more.
+    #[must_use]
+    pub fn standing_in(&self, folder: Option<PathBuf>) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            clock: self.clock,
+            host: self.host.clone(),
+            dirs: self.dirs.clone(),
+            user: self.user.clone(),
+            registry: self.registry.clone(),
+            patience: self.patience,
+            folder,
+            repo: OnceCell::new(),
+            store: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Returns the folder one stands in, if it is not the current one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// Waits for locks no longer than this.
@@ -99,6 +126,10 @@ impl Context {
     pub fn repo(&self) -> Result<Repo> {
         if let Some(repo) = self.repo.get() {
             return Ok(repo.clone());
+        }
+        if let Some(folder) = &self.folder {
+            let repo = Repo::at(folder)?;
+            return Ok(self.repo.get_or_init(|| repo).clone());
         }
         let redirected = REDIRECTIONS.iter().any(|name| self.environment.os(name).is_some());
         let repo = Repo::discover(redirected)?;

@@ -3,6 +3,7 @@
 
 pub mod allocate;
 pub mod audit;
+pub mod catalogue;
 pub mod check;
 pub mod cleanup;
 pub mod copies;

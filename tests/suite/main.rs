@@ -29,6 +29,7 @@ mod env;
 #[cfg(unix)]
 mod env_formats;
 mod export;
+mod front_ends;
 mod get;
 mod health;
 mod help;

@@ -6,12 +6,13 @@
 //! only trying again, with what the failure left behind cleared away.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use super::{CREATE_VARIABLE, failed};
 use crate::error::{Error, Result};
-use crate::git::program::{git, git_of, read};
+use crate::git::program::{git, git_in, git_of, read};
 use crate::git::{Repo, branches, half_made};
 use crate::system::command::{Command, exit_code};
 use crate::system::random_bytes;
@@ -23,6 +24,8 @@ const TRIES: u32 = 12;
 pub(super) struct Add<'a> {
     /// The repository, where it is known.
     pub(super) repo: Option<&'a Repo>,
+    /// The folder it is run in, whatever the environment says; else the current one.
+    pub(super) folder: Option<&'a Path>,
     /// Its arguments, from `worktree` on.
     pub(super) arguments: Vec<OsString>,
     /// Keep git's standard output off ours.
@@ -68,7 +71,7 @@ impl Add<'_> {
     }
 
     fn once(&self) -> Result<(u8, String, Vec<u8>)> {
-        let command = git().args(&self.arguments).env(CREATE_VARIABLE, "1");
+        let command = self.folder.map_or_else(git, git_in).args(&self.arguments).env(CREATE_VARIABLE, "1");
         once(command, self.stdout_on_stderr, self.keep_words)
     }
 }
@@ -121,11 +124,13 @@ fn failed_with(name: &str, status: u8, words: &str) -> Error {
 /// Runs `git worktree add` with words of ours, and fails as git failed.
 pub(super) fn add(
     repo: &Repo,
+    folder: Option<&Path>,
     arguments: Vec<OsString>,
     keep_words: bool,
     stands: &dyn Fn() -> bool,
 ) -> Result<()> {
-    let add = Add { repo: Some(repo), arguments, stdout_on_stderr: true, keep_words, leave_no_branch: true };
+    let repo = Some(repo);
+    let add = Add { repo, folder, arguments, stdout_on_stderr: true, keep_words, leave_no_branch: true };
     let (status, words) = add.run(stands)?;
     if status == 0 {
         return Ok(());

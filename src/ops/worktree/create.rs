@@ -87,7 +87,7 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
     // Until it has its ports: nobody is to find a worktree without any and give it others.
     let _lock = lock(&repo)?;
     let stands = || !stood && find_made(&repo, &path).is_some_and(|worktree| !worktree.locked);
-    let ran = attempt::add(&repo, arguments, request.keep_words, &stands);
+    let ran = attempt::add(&repo, ctx.folder(), arguments, request.keep_words, &stands);
     let worktree = match (ran, find_made(&repo, &path)) {
         (Ok(()), Some(worktree)) => worktree,
         (Ok(()), None) => {

@@ -88,9 +88,16 @@ pub fn pass_through(
         if verb == Verb::Add {
             let stands = || repo.as_ref().is_some_and(|repo| !made(repo, &before).is_empty());
             let (repo, stdout_on_stderr) = (repo.as_ref(), on_stderr);
-            Add { repo, arguments: words, stdout_on_stderr, keep_words: false, leave_no_branch: false }
-                .run(&stands)?
-                .0
+            Add {
+                repo,
+                folder: None,
+                arguments: words,
+                stdout_on_stderr,
+                keep_words: false,
+                leave_no_branch: false,
+            }
+            .run(&stands)?
+            .0
         } else {
             let command = git().args(words).inherit_stdin();
             exit_code(if on_stderr { command.status_on_stderr()? } else { command.status()? })

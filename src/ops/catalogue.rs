@@ -1,0 +1,104 @@
+//! What a user can do, at a glance: what each operation does to the registry, and who offers it. A front
+//! end that says beforehand what a request will do (a tool's annotations, a page's methods) asks here.
+
+/// What an operation may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It changes nothing that anybody recorded.
+    Reads,
+    /// It adds or changes, and takes nothing away.
+    Writes,
+    /// It takes something away: a port, a worktree, a record.
+    Destroys,
+}
+
+/// An operation, and who offers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name: a file in `src/ops`, where the file holds several followed by which one.
+    pub name: &'static str,
+    /// What it may do.
+    pub effect: Effect,
+    /// Whether the same request a second time changes nothing more.
+    pub idempotent: bool,
+    /// The commands that are this operation.
+    pub cli: &'static [&'static str],
+    /// The MCP tool that is this operation.
+    pub mcp: Option<&'static str>,
+    /// Whether the local page offers it.
+    pub web: bool,
+}
+
+use Effect::{Destroys, Reads, Writes};
+
+const fn operation(
+    name: &'static str,
+    effect: Effect,
+    cli: &'static [&'static str],
+    mcp: Option<&'static str>,
+) -> Operation {
+    Operation { name, effect, idempotent: true, cli, mcp, web: false }
+}
+
+/// Every operation, in the order in which they are offered.
+///
+/// `get`, `env`, `run` and `template` read; that the commands allocate what is missing first is
+/// `allocate`'s doing, which a tool leaves to the tool of that name.
+pub const OPERATIONS: &[Operation] = &[
+    operation("env get", Reads, &["get", "url", "open"], Some("get-port")),
+    operation("allocate", Writes, &["allocate"], Some("allocate-port")),
+    operation("list", Reads, &["list"], Some("list-ports")),
+    operation("audit", Reads, &["audit"], Some("audit-ports")),
+    operation("stats", Reads, &["stats", "summary"], Some("port-summary")),
+    operation("release", Destroys, &["release"], Some("release-port")),
+    operation("update", Writes, &["update"], Some("update-port")),
+    operation("check", Reads, &["check"], Some("check-port")),
+    Operation {
+        idempotent: false,
+        ..operation("worktree create", Writes, &["worktree create"], Some("create-worktree"))
+    },
+    Operation {
+        idempotent: false,
+        ..operation("worktree remove", Destroys, &["worktree remove"], Some("remove-worktree"))
+    },
+    operation("cleanup", Destroys, &["cleanup"], Some("cleanup-ports")),
+    operation("worktree list", Reads, &["worktree list", "worktree path"], None),
+    Operation {
+        idempotent: false,
+        ..operation(
+            "worktree follow",
+            Destroys,
+            &[
+                "worktree add",
+                "worktree move",
+                "worktree lock",
+                "worktree unlock",
+                "worktree prune",
+                "worktree repair",
+            ],
+            None,
+        )
+    },
+    operation("env", Reads, &["env"], None),
+    Operation { idempotent: false, ..operation("run", Writes, &["run"], None) },
+    operation("template", Writes, &["template"], None),
+    operation("trust", Writes, &["trust"], None),
+    operation("health", Reads, &["health"], None),
+    operation("history", Reads, &["history"], None),
+    operation("range", Destroys, &["range list", "range set", "range unset", "reserve", "unreserve"], None),
+    operation("import", Destroys, &["import"], None),
+    operation("export", Reads, &["export"], None),
+    operation("init", Writes, &["init"], None),
+    operation("doctor", Writes, &["doctor"], None),
+    operation("hook", Writes, &["hook install", "hook uninstall", "hook status"], None),
+    operation("watch", Destroys, &["watch"], None),
+    operation("service", Writes, &[], None),
+];
+
+/// What stands in `src/ops` and is no operation: parts that operations share.
+pub const PARTS: &[&str] = &["catalogue", "copies", "discover", "machine", "recovery", "standing"];
+
+/// Returns the operation that this MCP tool is.
+pub fn find_tool(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.iter().find(|operation| operation.mcp == Some(name))
+}
