@@ -53,6 +53,8 @@ mod liveness;
 mod parallel_create;
 #[cfg(unix)]
 mod plain_git;
+#[cfg(target_os = "linux")]
+mod power_loss;
 #[cfg(unix)]
 mod random_walk;
 mod range;

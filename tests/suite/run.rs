@@ -10,7 +10,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::support::running::{Running, send, wait_for, with_stdin};
+use crate::support::running::{AS_AT_A_PROMPT, Running, send, wait_for, with_stdin};
 use crate::support::server::Server;
 use crate::support::{GIT_PORT, TestEnv};
 
@@ -169,8 +169,8 @@ fn on_a_terminal(env: &TestEnv, repo: &Path) -> Option<Running> {
     }
     fs::write(env.root().join("counter.py"), COUNTER).unwrap();
     let mut command = with_stdin(env.command("script", repo));
-    let line = "echo $$ > ../pid; exec git-port run -- python3 ../counter.py";
-    command.env("SHELL", "/bin/sh").args(["-qec", line, "/dev/null"]);
+    let line = format!("echo $$ > ../pid; exec {} run -- python3 ../counter.py", AS_AT_A_PROMPT.join(" "));
+    command.env("SHELL", "/bin/sh").args(["-qec", &line, "/dev/null"]);
     let mut run = Running::spawn(env, command);
     run.says("ready");
     Some(run)

@@ -15,6 +15,11 @@ use super::{GIT_PORT, TestEnv};
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(1);
 
+/// git-port as a user starts it: a test that runs in the background of a script has signals ignored, and
+/// hands that on.
+pub const AS_AT_A_PROMPT: &[&str] =
+    if cfg!(target_os = "linux") { &["env", "--default-signal", GIT_PORT] } else { &[GIT_PORT] };
+
 /// Asks until there is an answer.
 #[track_caller]
 pub fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
@@ -42,8 +47,9 @@ pub struct Running {
 impl Running {
     /// Starts `git port run` with these words.
     pub fn start<S: AsRef<OsStr>>(env: &TestEnv, dir: &Path, words: impl IntoIterator<Item = S>) -> Self {
-        let mut command = env.command(GIT_PORT, dir);
-        command.arg("run").args(words);
+        let (program, before) = AS_AT_A_PROMPT.split_first().unwrap();
+        let mut command = env.command(program, dir);
+        command.args(before).arg("run").args(words);
         Self::spawn(env, command)
     }
 
