@@ -68,8 +68,8 @@ heading "clippy"
 cargo clippy --locked --all-targets -- -D warnings
 
 heading "shell scripts"
-shellcheck hooks/post-checkout install.sh tests/*.sh src/cli/completions/git-port.bash
-fish --no-execute src/cli/completions/git-port.fish
+shellcheck hooks/post-checkout install.sh tests/*.sh src/cli/completions/git-port.bash src/cli/shell_init/gpw.sh
+fish --no-execute src/cli/completions/git-port.fish src/cli/shell_init/gpw.fish
 zsh -n src/cli/completions/_git-port
 
 heading "documentation of the code"

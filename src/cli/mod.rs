@@ -23,6 +23,7 @@ mod release;
 mod reserve;
 mod run;
 mod service;
+mod shell_init;
 mod stats;
 mod template;
 mod trust;
@@ -141,6 +142,7 @@ enum Command {
     Doctor(doctor::Args),
     Hook(hook::Args),
     Watch(watch::Args),
+    ShellInit(shell_init::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -237,7 +239,7 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
 impl Command {
     /// Says whether it asks or changes the registry. `doctor` looks at it as it is.
     fn uses_registry(&self) -> bool {
-        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::Doctor(_))
+        !matches!(self, Self::ShellInit(_) | Self::Completions(_) | Self::Man(_) | Self::Doctor(_))
     }
 
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
@@ -290,6 +292,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Doctor(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),
+        Command::ShellInit(args) => args.run(out),
         Command::Completions(args) => args.run(out),
         Command::Man(args) => args.run(out),
     }

@@ -67,6 +67,7 @@ mod reserve;
 #[cfg(target_os = "linux")]
 mod run;
 mod seeds;
+mod shell_init;
 mod smoke;
 mod stats;
 #[cfg(unix)]

@@ -62,6 +62,7 @@ const MAX_LINES: usize = 500;
 /// Commands whose operation is in another file, or that have none; with the reason.
 const WITHOUT_OPERATION: &[(&str, &str)] = &[
     ("completions", "about the program itself, not about ports"),
+    ("shell_init", "about the shell, not about ports"),
     ("get", "the operation is in ops/env.rs: one variable of the worktree's"),
     ("man", "about the program itself, not about ports"),
     ("open", "the operation is in ops/env.rs: where a browser finds a service"),
