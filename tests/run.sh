@@ -29,7 +29,7 @@ heading() {
 # Prints what is missing, a line each: the name, and the distribution's package.
 missing() {
     local name
-    for name in git:git cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs npm:npm python3:python3 strace:strace; do
+    for name in git:git direnv:direnv cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs npm:npm python3:python3 strace:strace; do
         command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
     done
     [ -f /usr/share/bash-completion/bash_completion ] || echo "bash-completion bash-completion"

@@ -5,9 +5,9 @@ use serde::Serialize;
 use crate::api::views::AllocationView;
 use crate::context::Context;
 use crate::error::Result;
-use crate::ops::init;
+use crate::ops::init::{self, Proposed};
 use crate::output::{Output, text};
-use crate::template::detect::Found;
+use crate::registry::Port;
 
 /// Set up this repository: configuration, hook, ports
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,14 @@ struct ServiceView<'a> {
     service: &'a str,
     service_type: &'a str,
     why: &'a str,
-    wiring: Option<&'a str>,
+    prefer: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct GapView<'a> {
+    code: &'a str,
+    message: &'a str,
+    fix: &'a str,
 }
 
 #[derive(Serialize)]
@@ -32,6 +39,7 @@ struct View<'a> {
     written: bool,
     hook: bool,
     services: Vec<ServiceView<'a>>,
+    unwired: Vec<GapView<'a>>,
     allocations: Vec<AllocationView>,
     warnings: &'a [String],
 }
@@ -46,7 +54,12 @@ impl Args {
                 config_file: initialized.config_file.to_string_lossy().into_owned(),
                 written: initialized.written.is_some() && !initialized.dry_run,
                 hook: initialized.hook.is_some(),
-                services: initialized.found.iter().map(service).collect(),
+                services: initialized.proposed.iter().map(service).collect(),
+                unwired: initialized
+                    .unwired
+                    .iter()
+                    .map(|gap| GapView { code: gap.code, message: &gap.message, fix: &gap.fix })
+                    .collect(),
                 allocations: initialized
                     .placed
                     .iter()
@@ -56,21 +69,17 @@ impl Args {
             });
         } else {
             text::initialized(out, &initialized);
-            initialized
-                .found
-                .iter()
-                .filter_map(|found| found.wiring.as_deref())
-                .for_each(|wiring| out.hint(wiring));
         }
         Ok(0)
     }
 }
 
-fn service(found: &Found) -> ServiceView<'_> {
+fn service(proposed: &Proposed) -> ServiceView<'_> {
+    let Proposed { found, prefer } = proposed;
     ServiceView {
         service: found.service.as_str(),
         service_type: found.service_type,
         why: &found.why,
-        wiring: found.wiring.as_deref(),
+        prefer: prefer.map(Port::number),
     }
 }

@@ -25,6 +25,7 @@ mod run;
 mod service;
 mod shell_init;
 mod stats;
+mod suggest;
 mod template;
 mod trust;
 mod update;
@@ -139,6 +140,7 @@ enum Command {
     Import(import::Args),
     Export(export::Args),
     Init(init::Args),
+    Suggest(suggest::Args),
     Doctor(doctor::Args),
     Hook(hook::Args),
     Watch(watch::Args),
@@ -289,6 +291,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Import(args) => args.run(ctx, out),
         Command::Export(args) => args.run(ctx, out),
         Command::Init(args) => args.run(ctx, out),
+        Command::Suggest(args) => args.run(ctx, out),
         Command::Doctor(args) => args.run(ctx, out),
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),

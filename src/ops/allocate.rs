@@ -3,6 +3,7 @@
 mod attempt;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use attempt::Attempt;
 
@@ -11,12 +12,12 @@ use super::{cleanup, copies};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::allocator::Strategy;
+use crate::registry::allocator::{PortUse, Strategy};
 use crate::registry::{
-    Allocation, EnvironmentName, Port, ProjectName, Protocol, Ranges, Reservation, ServiceName,
+    Allocation, EnvironmentName, Port, PortRange, ProjectName, Protocol, Ranges, Reservation, ServiceName,
     WorktreeRecord,
 };
-use crate::store;
+use crate::store::{self, Rows, StoreError};
 use crate::system::{files, random_bytes};
 use crate::template::dev_command;
 
@@ -197,6 +198,23 @@ pub fn ranges(settings: &Settings, mut reserved: Vec<Reservation>) -> Ranges {
         configured.map(|range| Reservation { range: *range, reason: Some("configuration".to_owned()) }),
     );
     Ranges { environments: settings.ranges.clone(), projects: settings.projects.clone(), reserved }
+}
+
+/// Returns which ports of these ranges have or had an owner.
+pub(super) fn used(
+    rows: &mut dyn Rows,
+    host: &str,
+    protocol: Protocol,
+    ranges: impl IntoIterator<Item = PortRange>,
+) -> Result<BTreeMap<Port, PortUse>, StoreError> {
+    let mut used = BTreeMap::new();
+    for range in ranges {
+        for record in rows.ports(host, protocol, range)? {
+            let released = record.released_at.map_or(PortUse::Live, PortUse::Released);
+            used.insert(record.port, if record.live { PortUse::Live } else { released });
+        }
+    }
+    Ok(used)
 }
 
 /// Returns how a project starts its dev server, by the files at the top of a worktree.

@@ -5,6 +5,7 @@
 mod registry;
 mod repository;
 mod surroundings;
+mod wiring;
 mod worktrees;
 
 use super::recovery;
@@ -18,6 +19,8 @@ pub enum Severity {
     Error,
     /// It works, but something is not as it should be.
     Warning,
+    /// It is worth knowing, and nothing is wrong.
+    Note,
     /// All is well.
     Ok,
 }
@@ -28,6 +31,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
             Self::Ok => "ok",
         }
     }
@@ -69,7 +73,8 @@ const FIX: &str = "git port doctor --fix";
 impl Diagnosis {
     /// Says whether nothing is wrong, or nothing any more.
     pub fn is_healthy(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity == Severity::Ok || finding.fixed)
+        let is_well = |finding: &Finding| matches!(finding.severity, Severity::Ok | Severity::Note);
+        self.findings.iter().all(|finding| is_well(finding) || finding.fixed)
     }
 
     fn add(
@@ -134,6 +139,7 @@ pub fn doctor(ctx: &mut Context, request: &DoctorRequest) -> Result<Diagnosis> {
         Ok(Some(repo)) => {
             repository::repository(ctx, &mut diagnosis, &repo, oldest);
             worktrees::worktrees(ctx, &mut diagnosis, &repo, usable);
+            wiring::wiring(ctx, &mut diagnosis, &repo, usable);
         }
         Ok(None) => diagnosis.ok("repository", "not in a repository, so none was looked at"),
         Err(error) => diagnosis.unknown("repository", &error),

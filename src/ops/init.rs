@@ -1,18 +1,31 @@
 //! Sets up a repository: its configuration, the hook, and the ports of the worktree one stands in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::allocate::{self, AllocateRequest, Placed};
 use super::hook;
 use super::standing::Standing;
+use super::suggest::{self, Market};
+use super::wiring;
 use crate::context::Context;
 use crate::error::Result;
 use crate::git::hooks::Mechanism;
+use crate::registry::{EnvironmentName, Port, Protocol};
 use crate::system::files::{self, Access};
-use crate::template::detect::{self, Found, Tree};
+use crate::template::detect::Found;
+use crate::template::wiring::Gap;
 
 /// The configuration file at a worktree's root.
 pub const CONFIG_FILE: &str = ".git-port.toml";
+
+/// A service to be configured.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// What was found.
+    pub found: Found,
+    /// The port that the first worktree is to get, where people know the service by its port.
+    pub prefer: Option<Port>,
+}
 
 /// What was set up, or would be.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +37,9 @@ pub struct Initialized {
     /// Its text, if it is new.
     pub written: Option<String>,
     /// The services that were found, with the reason of each; empty if the file was there already.
-    pub found: Vec<Found>,
+    pub proposed: Vec<Proposed>,
+    /// Which of the project's tools do not take their ports yet.
+    pub unwired: Vec<Gap>,
     /// Whether the hook was installed, and where; none if it could not be.
     pub hook: Option<(Mechanism, bool)>,
     /// The ports of this worktree.
@@ -37,13 +52,17 @@ pub struct Initialized {
 pub fn init(ctx: &mut Context, dry_run: bool) -> Result<Initialized> {
     let standing = Standing::here(ctx)?;
     let config_file = standing.worktree.path.join(CONFIG_FILE);
-    let found = if standing.settings.configured { Vec::new() } else { look(&standing.worktree.path) };
-    let text = (!standing.settings.configured).then(|| configuration(standing.project.as_str(), &found));
+    let found = if standing.settings.configured { Vec::new() } else { wiring::find(&standing.worktree.path) };
+    let prefer = preferred(ctx, &standing, &found);
+    let proposed: Vec<Proposed> =
+        found.into_iter().zip(prefer).map(|(found, prefer)| Proposed { found, prefer }).collect();
+    let text = (!standing.settings.configured).then(|| configuration(standing.project.as_str(), &proposed));
     let mut initialized = Initialized {
         dry_run,
         config_file: config_file.clone(),
         written: text.clone(),
-        found,
+        unwired: unwired(&standing, &proposed),
+        proposed,
         ..Initialized::default()
     };
     if dry_run {
@@ -70,28 +89,41 @@ pub fn init(ctx: &mut Context, dry_run: bool) -> Result<Initialized> {
     Ok(initialized)
 }
 
-/// Looks for services in the files of a worktree.
-fn look(top: &Path) -> Vec<Found> {
-    let read = |name: &str| files::load_text(&top.join(name)).ok().flatten();
-    let folders = |name: &str| {
-        let entries = std::fs::read_dir(top.join(name)).into_iter().flatten().flatten();
-        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let mut names: Vec<String> =
-            folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.sort_unstable();
-        names
-    };
-    detect::find(&Tree { read: &read, folders: &folders })
+/// Returns which tools do not take their ports, by the configuration that is there or is proposed.
+fn unwired(standing: &Standing, proposed: &[Proposed]) -> Vec<Gap> {
+    if standing.settings.configured {
+        return wiring::gaps(standing, &wiring::configured(standing));
+    }
+    let carried = |one: &Proposed| wiring::carried(&one.found.service, &one.found.variables);
+    wiring::gaps(standing, &proposed.iter().map(carried).collect::<Vec<_>>())
 }
 
-fn configuration(project: &str, found: &[Found]) -> String {
+/// Suggests ports for what people know by its port: databases, caches, queues. The others take any.
+fn preferred(ctx: &mut Context, standing: &Standing, found: &[Found]) -> Vec<Option<Port>> {
+    let (settings, project) = (&standing.settings, &standing.project);
+    let open = Market::open(ctx, settings, Some(project), &EnvironmentName::dev(), Protocol::Tcp);
+    let Ok(market) = open else { return vec![None; found.len()] };
+    let mut given: Vec<Port> = Vec::new();
+    let mut prefer = |one: &Found| {
+        let usual = match suggest::usual(&one.service, one.service_type) {
+            None => return None,
+            usual => one.usual.or(usual)?,
+        };
+        let port = market.near(usual).filter(|port| !given.contains(port))?;
+        given.push(port);
+        Some(port)
+    };
+    found.iter().map(&mut prefer).collect()
+}
+
+fn configuration(project: &str, proposed: &[Proposed]) -> String {
     let mut text = format!(
         "# Ports for each worktree: git-port reads this file. Commit it.\n\
          project = \"{project}\"\n\
          \n\
          # The first service is the primary one: PORT stands for it.\n"
     );
-    for one in found {
+    for Proposed { found: one, prefer } in proposed {
         // It stands in a comment, whatever a folder is called.
         let why: String = one.why.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         text.push_str(&format!("[services.{}]   # {why}\n", one.service));
@@ -104,8 +136,11 @@ fn configuration(project: &str, found: &[Found]) -> String {
                 one.variables.iter().chain([&usual]).map(|name| format!("\"{name}\"")).collect();
             text.push_str(&format!("variables = [{}]\n", all.join(", ")));
         }
+        if let Some(prefer) = prefer {
+            text.push_str(&format!("prefer = {prefer}   # or else the next free one\n"));
+        }
     }
-    if found.is_empty() {
+    if proposed.is_empty() {
         text.push_str("[services.web]\n");
     }
     text.push_str(&format!(

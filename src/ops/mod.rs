@@ -25,10 +25,12 @@ pub mod run;
 pub mod service;
 pub mod standing;
 pub mod stats;
+pub mod suggest;
 pub mod template;
 pub mod trust;
 pub mod update;
 pub mod watch;
+pub mod wiring;
 pub mod worktree;
 
 pub use standing::Standing;

@@ -251,6 +251,11 @@ fn current(tx: &mut dyn store::Transaction, target: &Allocation) -> Result<Optio
     Ok(tx.allocations(&filter)?.into_iter().find(|allocation| allocation.id == target.id))
 }
 
+/// Says whether servers listen there beside their own port.
+pub(super) fn is_side_port(port: Port) -> bool {
+    SIDE_PORTS.iter().any(|range| range.contains(&port.number()))
+}
+
 /// Looks where the program listens.
 struct Lookout {
     pid: u32,
@@ -294,7 +299,7 @@ impl Lookout {
     }
 
     fn is_elsewhere(&self, port: Port) -> bool {
-        !self.own.contains(&port) && !SIDE_PORTS.iter().any(|range| range.contains(&port.number()))
+        !self.own.contains(&port) && !is_side_port(port)
     }
 
     fn ports_of_descendants(&self, new: &[Listener]) -> Vec<Port> {

@@ -16,17 +16,10 @@ use crate::registry::{EnvironmentName, ServiceName};
 use crate::system::files;
 use crate::template::block::Comment;
 use crate::template::compose::{self, Override};
+use crate::template::detect::containers;
 use crate::template::frameworks::{FRAMEWORKS, Framework, Place};
 use crate::template::render::{render, usual_port};
 use crate::template::{Format, ServiceValues, Values, shell};
-
-/// Compose's own names for its file, the one it takes first in front, with the override it then reads.
-const COMPOSE_FILES: &[(&str, &str)] = &[
-    ("compose.yaml", "compose.override.yaml"),
-    ("compose.yml", "compose.override.yml"),
-    ("docker-compose.yml", "docker-compose.override.yml"),
-    ("docker-compose.yaml", "docker-compose.override.yaml"),
-];
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -357,7 +350,7 @@ fn user_templates(ctx: &Context) -> Result<Vec<(String, PathBuf)>> {
 
 /// Returns the Compose file of a worktree, the override that goes with it, and its text.
 fn find_compose_file(top: &Path) -> Result<Option<(&'static str, &'static str, String)>> {
-    for (name, overriding) in COMPOSE_FILES {
+    for (name, overriding) in containers::FILES {
         let path = top.join(name);
         if path.is_file() {
             return Ok(files::load_text(&path)?.map(|text| (*name, *overriding, text)));

@@ -12,11 +12,12 @@ use crate::ops::allocate::{Allocated, Placed};
 use crate::ops::audit::Audited;
 use crate::ops::check::Checked;
 use crate::ops::cleanup::CleanedUp;
-use crate::ops::init::Initialized;
+use crate::ops::init::{Initialized, Proposed};
 use crate::ops::list::Listed;
 use crate::ops::machine::{self, Process};
 use crate::ops::range::RangesInForce;
 use crate::ops::stats::{RangeStats, Summary};
+use crate::ops::suggest::Suggested;
 use crate::ops::worktree::{Created, Removed, WithPorts};
 use crate::registry::allocator::Probe;
 use crate::registry::{Allocation, Event, RangeRecord, State};
@@ -387,7 +388,7 @@ pub fn ranges(out: &Output, in_force: &RangesInForce) {
 
 /// Prints what `init` set up.
 pub fn initialized(out: &Output, initialized: &Initialized) {
-    for found in &initialized.found {
+    for Proposed { found, .. } in &initialized.proposed {
         out.line(&format!(
             "Found {}: {}",
             out.paint(Style::Strong, found.service.as_str()),
@@ -414,4 +415,14 @@ pub fn initialized(out: &Output, initialized: &Initialized) {
         });
     }
     ports(out, &initialized.placed);
+    for gap in &initialized.unwired {
+        out.line(&format!("{} {}", out.paint(Style::Warning, "Not wired:"), escape(&gap.message)));
+        out.line(&format!("    {}", escape(&gap.fix)));
+    }
+}
+
+/// Prints the suggestion: the port, bare, and why on standard error.
+pub fn suggested(out: &Output, suggested: &Suggested) {
+    out.line(&suggested.port.to_string());
+    out.status(&suggested.reason);
 }

@@ -15,6 +15,7 @@ pub mod ranges;
 pub mod run;
 pub mod scope;
 pub mod states;
+pub mod suggestion;
 pub mod worktree;
 
 pub use allocation::{Allocation, State, Status};

@@ -73,6 +73,19 @@ pub fn load_text(path: &Path) -> Result<Option<String>, SystemError> {
         .map_err(|_| SystemError::Unsafe { path: path.to_owned(), why: "is not UTF-8 text" })
 }
 
+/// The largest file that people keep settings in, in bytes.
+const MODEST: u64 = 1024 * 1024;
+
+/// Returns the text of a file that somebody else wrote; none where it is no file, too large or no text.
+pub fn load_modest(path: &Path) -> Option<String> {
+    // What a link leads to may be a device that never ends.
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    if metadata.len() > MODEST {
+        return None;
+    }
+    load_text(path).ok().flatten()
+}
+
 /// Says whether an error means that nothing is there (and not that it cannot be told).
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)

@@ -3,11 +3,11 @@
 //! The file is read and never rewritten. In an override `ports` is merged by appending, which would leave
 //! the old port published, so the list carries `!override` (Compose 2.24.4; Compose Specification, merge).
 
-use std::fmt;
+pub mod file;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use self::file::Published;
 use super::render::Values;
 use super::variables::{TemplateError, printable};
 use crate::registry::ServiceName;
@@ -34,71 +34,6 @@ pub struct OverriddenService {
     pub ports: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    services: Option<Ordered<Option<Service>>>,
-}
-
-#[derive(Deserialize)]
-struct Service {
-    ports: Option<Vec<Entry>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Entry {
-    Number(u16),
-    Text(String),
-    Long { target: Scalar, published: Option<Scalar>, protocol: Option<String> },
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scalar {
-    Number(u64),
-    Text(String),
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Text(text) => text.fmt(f),
-        }
-    }
-}
-
-/// A map in the order of the file: without configuration the first service is the primary one.
-struct Ordered<V>(Vec<(String, V)>);
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Ordered<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs<V>(std::marker::PhantomData<V>);
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Pairs<V> {
-            type Value = Ordered<V>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mapping of services")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Ordered(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs(std::marker::PhantomData))
-    }
-}
-
-/// A port that is published: the text of the host's side, if any, and of the container's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Published {
-    host: Option<String>,
-    container: String,
-    protocol: Option<String>,
-}
-
 /// Returns the override for the services of this Compose file. `label` is what an error calls it.
 /// `configured` says whether the values' services are those of a configuration.
 pub fn from_file(
@@ -107,20 +42,14 @@ pub fn from_file(
     values: &Values,
     configured: bool,
 ) -> Result<Override, TemplateError> {
-    let file: File = serde_saphyr::from_str(text).map_err(|error| {
-        let line = error.location().map_or_else(String::new, |at| format!(", line {}", at.line()));
-        let why = error.to_string();
-        let why = why.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        TemplateError::new(format!("cannot read '{}'{line}: {}", printable(label), printable(why)))
-    })?;
+    let file = file::parse(label, text)?;
     let mut found = Override { name: project_name(values), ..Override::default() };
     let mut first = true;
-    for (name, service) in file.services.map(|services| services.0).unwrap_or_default() {
-        let entries = service.and_then(|service| service.ports).unwrap_or_default();
-        if entries.is_empty() {
+    for (name, service) in file.services {
+        if service.ports.is_empty() {
             continue;
         }
-        let published = entries.iter().map(Published::of).collect::<Option<Vec<_>>>();
+        let published = service.ports.into_iter().collect::<Option<Vec<_>>>();
         let Some(published) = published.filter(|_| is_service_name(&name)) else {
             found.notes.push(format!(
                 "the service '{}' of '{label}' is left as it is: its name or what it publishes (a range?) is of \
@@ -193,80 +122,6 @@ fn is_service_name(name: &str) -> bool {
 
 fn slug(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
-}
-
-impl Published {
-    /// Returns what an entry publishes; none for what cannot be given a port of its own.
-    fn of(entry: &Entry) -> Option<Self> {
-        let published = match entry {
-            Entry::Number(port) => Self { host: None, container: port.to_string(), protocol: None },
-            Entry::Text(text) => Self::of_text(text)?,
-            Entry::Long { target, published, protocol } => Self {
-                host: published.as_ref().map(ToString::to_string),
-                container: target.to_string(),
-                protocol: protocol.clone().filter(|protocol| protocol != "tcp"),
-            },
-        };
-        let plain = |text: &str| {
-            default_of(text).parse::<u16>().is_ok()
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || "${}_:-".contains(c))
-        };
-        let known = plain(&published.container)
-            && published.host.as_deref().is_none_or(|host| host.is_empty() || plain(host))
-            && published
-                .protocol
-                .as_deref()
-                .is_none_or(|protocol| ["tcp", "udp", "sctp"].contains(&protocol));
-        known.then_some(published)
-    }
-
-    /// `[ip:][host:]container[/protocol]`; an IPv6 address stands in brackets or not.
-    fn of_text(text: &str) -> Option<Self> {
-        let (text, protocol) = match text.rsplit_once('/') {
-            Some((text, protocol)) => (text, Some(protocol.to_owned()).filter(|protocol| protocol != "tcp")),
-            None => (text, None),
-        };
-        let parts = split(text);
-        let (container, rest) = parts.split_last()?;
-        Some(Self {
-            host: rest.last().map(|host| (*host).to_owned()),
-            container: (*container).to_owned(),
-            protocol,
-        })
-    }
-
-    /// Returns the entry that publishes it, to this machine alone, on the port of a variable.
-    fn on(&self, variable: &str, port: Option<String>) -> String {
-        let default = port.or_else(|| self.host.as_deref().map(|host| default_of(host).to_owned()));
-        let protocol = self.protocol.as_ref().map_or_else(String::new, |protocol| format!("/{protocol}"));
-        let default = default.unwrap_or_default();
-        format!("127.0.0.1:${{{variable}:-{default}}}:{}{protocol}", self.container)
-    }
-}
-
-/// Splits at the colons that do not stand within `${…}`.
-fn split(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let (mut start, mut depth) = (0, 0_u32);
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            ':' if depth == 0 => {
-                parts.push(text.get(start..at).unwrap_or_default());
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(text.get(start..).unwrap_or_default());
-    parts
-}
-
-/// Returns `3000` of `${PORT:-3000}` and of `${PORT-3000}`, and any other text as it is.
-fn default_of(text: &str) -> &str {
-    let inner = text.strip_prefix("${").and_then(|text| text.strip_suffix('}'));
-    inner.and_then(|inner| inner.split_once('-')).map_or(text, |(_, default)| default)
 }
 
 #[cfg(test)]
@@ -373,7 +228,7 @@ services:
 
         #[test]
         fn an_entry_cannot_leave_its_quotes(port in "\\PC{0,20}") {
-            if let Some(published) = Published::of(&Entry::Text(port)) {
+            if let Some(published) = Published::of_text(&port) {
                 let text = published.on("WEB_PORT", None);
                 prop_assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "${}_:-./".contains(c)), "{text}");
             }

@@ -10,6 +10,7 @@ pub mod render;
 pub mod server_flags;
 pub mod shell;
 pub mod variables;
+pub mod wiring;
 
 pub use render::{ServiceValues, Values};
 pub use shell::Format;

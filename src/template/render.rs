@@ -131,7 +131,7 @@ impl fmt::Display for ServiceValues {
 
 /// The names of programs by which a service is often called, with the ports that they have by default.
 const USUAL: &[(&[&str], u16)] = &[
-    (&["db", "database", "postgres", "postgresql"], 5432),
+    (&["db", "database", "postgres", "postgresql", "pg"], 5432),
     (&["mysql", "mariadb"], 3306),
     (&["redis", "valkey", "cache"], 6379),
     (&["mongo", "mongodb"], 27017),
@@ -144,8 +144,12 @@ const USUAL: &[(&[&str], u16)] = &[
 /// Returns the port that a service of this name, the `index`-th, has where nobody says so: that of the
 /// program it is called after, else one from 3000 on, so that two services differ.
 pub fn usual_port(name: &str, index: usize) -> u16 {
-    let known = USUAL.iter().find(|(names, _)| names.contains(&name)).map(|(_, port)| *port);
-    known.unwrap_or_else(|| 3000_u16.saturating_add(u16::try_from(index).unwrap_or(0)))
+    known_port(name).unwrap_or_else(|| 3000_u16.saturating_add(u16::try_from(index).unwrap_or(0)))
+}
+
+/// Returns the port of the program that a service of this name is called after.
+pub fn known_port(name: &str) -> Option<u16> {
+    USUAL.iter().find(|(names, _)| names.contains(&name)).map(|(_, port)| *port)
 }
 
 #[cfg(test)]

@@ -104,6 +104,58 @@ pub fn script_flags(script: &str) -> Option<Vec<String>> {
     server_flags(behind_wrappers(&words))
 }
 
+/// Servers that read `PORT` by themselves, and so are not in the table; a flag of theirs wins over it.
+const READERS: &[&str] =
+    &["next", "nuxt", "nuxi", "gunicorn", "fastapi", "rails", "puma", "rackup", "foreman"];
+
+/// Says whether this command starts a server that is known.
+pub fn is_server(command: &str) -> bool {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let words = behind_wrappers(&words);
+    let known = |program| READERS.contains(&program) || SERVERS.iter().any(|one| one.program == program);
+    words.first().is_some_and(|program| known(base(program)))
+}
+
+/// Returns the port that is written into a script, whatever the variables say.
+pub fn fixed_port(script: &str) -> Option<Port> {
+    // In the quotes of 'concurrently' stand scripts, too.
+    let clean = script.replace(['"', '\'', '\\'], " ");
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    let number = |word: &str| word.rsplit(':').next().and_then(|port| port.parse().ok());
+    let mut server = false;
+    for (at, word) in words.iter().enumerate() {
+        if let Some(port) = word.strip_prefix("PORT=") {
+            return number(port);
+        }
+        if matches!(*word, "&&" | "||" | ";" | "|" | "&") {
+            server = false;
+        }
+        let program = base(word);
+        server |= READERS.contains(&program) || SERVERS.iter().any(|one| one.program == program);
+        let flag = ["--port", "-p", "-P", "--server.port", "--bind", "-b"]
+            .into_iter()
+            .find_map(|flag| word.strip_prefix(flag));
+        let value = match flag {
+            Some("") => words.get(at + 1).copied(),
+            Some(value) => Some(value.trim_start_matches('=')),
+            // `runserver 8123`
+            None if *word == "runserver" => words.get(at + 1).copied(),
+            None => None,
+        };
+        if let Some(port) = value.filter(|_| server).and_then(number) {
+            return Some(port);
+        }
+    }
+    None
+}
+
+/// Returns the program that a script ends in, without what only starts it.
+pub fn program(script: &str) -> Option<String> {
+    let last = script.rsplit("&&").next().unwrap_or_default();
+    let words: Vec<&str> = last.split_whitespace().collect();
+    behind_wrappers(&words).first().map(|program| base(program).to_owned())
+}
+
 /// Returns the words with the port in place of `$PORT`.
 pub fn with_port(words: &[String], port: Port) -> Vec<String> {
     words.iter().map(|word| word.replace("$PORT", &port.to_string())).collect()
@@ -223,6 +275,30 @@ mod tests {
             ("bun run dev", "--port $PORT --strictPort"),
         ] {
             assert_eq!(added(line).as_deref(), Some(flags), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_written_into_a_script_is_seen() {
+        for (script, port) in [
+            ("next dev --port 3000", Some(3000)),
+            ("next dev -p3001", Some(3001)),
+            ("tsc && vite --port=4000 --strictPort", Some(4000)),
+            ("concurrently \"vite --port 5\" \"tsc -w\"", Some(5)),
+            ("PORT=3000 node .", Some(3000)),
+            ("cross-env PORT=3000 next dev", Some(3000)),
+            ("storybook dev -p 6006", Some(6006)),
+            ("python manage.py runserver 0.0.0.0:8000", Some(8000)),
+            ("gunicorn app:app --bind 0.0.0.0:8000", Some(8000)),
+            ("bin/rails server -p 3000", Some(3000)),
+            ("next dev", None),
+            ("vite --port $PORT", None),
+            ("vite --port ${PORT:-5173}", None),
+            ("mkdir -p 3 && vite", None),
+            ("vite && ssh -p 22 host", None),
+            ("", None),
+        ] {
+            assert_eq!(fixed_port(script).map(Port::number), port, "{script}");
         }
     }
 

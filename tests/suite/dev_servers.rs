@@ -2,6 +2,7 @@
 
 mod drift;
 mod lab;
+mod layouts;
 mod node;
 mod python;
 

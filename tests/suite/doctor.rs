@@ -1,5 +1,7 @@
 //! `git port doctor`: each finding is made, found, and mended where that is safe.
 
+mod wiring;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

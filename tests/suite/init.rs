@@ -119,7 +119,11 @@ fn services_are_found_in_the_files_of_the_project() {
     let services: Vec<&str> =
         planned["services"].as_array().unwrap().iter().map(|one| one["service"].as_str().unwrap()).collect();
     assert_eq!(services, ["web", "api-server", "db"]);
-    assert!(planned["services"][0]["wiring"].as_str().unwrap().contains("--strictPort"));
+    let gap = &planned["unwired"][0];
+    assert!(gap["message"].as_str().unwrap().contains("--strictPort"), "{planned}");
+    assert_eq!((&gap["code"], &gap["fix"]), (&json!("port-not-read"), &json!("git port template vite")));
+    let prefer = planned["services"][2]["prefer"].as_u64().unwrap();
+    assert_eq!(prefer % 100, 32, "it ends as 5432 does: {planned}");
     assert!(!repo.join(".git-port.toml").exists());
     let run = env.git_port(&repo, ["init"]).success();
     assert!(run.stdout.contains("Found web: vite in package.json, script 'dev'"), "{run:?}");
@@ -127,8 +131,12 @@ fn services_are_found_in_the_files_of_the_project() {
     for line in ["[services.web]", "[services.api-server]", "[services.db]", "type = \"db\""] {
         assert!(written.contains(line), "{line}: {written}");
     }
+    assert!(written.contains(&format!("prefer = {prefer}")), "{written}");
+    assert!(run.stdout.contains("Not wired: vite does not read PORT"), "{run:?}");
     let ports = env.json(&repo, "list");
-    assert_eq!(ports["allocations"].as_array().unwrap().len(), 3);
+    let ports = ports["allocations"].as_array().unwrap();
+    assert_eq!(ports.len(), 3);
+    assert!(ports.iter().any(|one| one["service"] == "db" && one["port"] == prefer), "{ports:?}");
     let again = env.git_port(&repo, ["init"]).success();
     assert!(again.stdout.contains("is there already"), "twice is once: {again:?}");
     assert_eq!(std::fs::read_to_string(repo.join(".git-port.toml")).unwrap(), written);

@@ -73,6 +73,7 @@ mod stats;
 #[cfg(unix)]
 mod store_contract;
 mod streams;
+mod suggest;
 mod support;
 mod template;
 mod tidy;

@@ -41,7 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("pulldown_cmark::", &["src/exchange/markdown.rs"]),
     (
         "serde_saphyr::",
-        &["src/exchange/compose.rs", "src/template/compose.rs", "src/template/frameworks/checks.rs"],
+        &["src/exchange/compose.rs", "src/template/compose/file.rs", "src/template/frameworks/checks.rs"],
     ),
     ("socket2::", &["src/system/"]),
     ("std::net::TcpListener", &["src/system/"]),

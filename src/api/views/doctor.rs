@@ -7,7 +7,7 @@ use crate::ops::doctor::{Diagnosis, Finding};
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 pub struct FindingView {
-    /// `error`, `warning` or `ok`.
+    /// `error`, `warning`, `note` or `ok`.
     pub severity: &'static str,
     /// What was looked at.
     pub code: &'static str,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{AllocateRequest, Claim, Placed, ServiceRequest, describe, ranges};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::machine::Machine;
-use crate::registry::allocator::{self, Landscape, PortUse, Probe, Refusal, Strategy, Wish};
+use crate::registry::allocator::{self, Landscape, Probe, Refusal, Strategy, Wish};
 use crate::registry::{
     Allocation, Event, EventKind, Port, PortRange, Protocol, Ranges, Reservation, ServiceName, Status,
     avoided, import,
@@ -176,13 +176,7 @@ impl Attempt<'_> {
         let own = ranges.of(&claim.project, &claim.environment);
         let named = wishes.iter().flat_map(|wish| [wish.exactly, wish.remembered, wish.prefer]).flatten();
         let asked: Vec<PortRange> = own.iter().copied().chain(named.map(PortRange::single)).collect();
-        let mut used = BTreeMap::new();
-        for range in asked {
-            for record in tx.ports(&self.host, protocol, range)? {
-                let released = record.released_at.map_or(PortUse::Live, PortUse::Released);
-                used.insert(record.port, if record.live { PortUse::Live } else { released });
-            }
-        }
+        let used = super::used(tx, &self.host, protocol, asked)?;
         let landscape = Landscape {
             used: &used,
             ranges: own,

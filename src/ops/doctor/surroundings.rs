@@ -6,6 +6,7 @@ use super::Diagnosis;
 use crate::context::Context;
 use crate::error::Error;
 use crate::git::program::{self, Version};
+use crate::ops::standing::Standing;
 use crate::registry::scope::folder_slug;
 use crate::system::files;
 
@@ -18,15 +19,17 @@ pub(super) fn variables(ctx: &mut Context, diagnosis: &mut Diagnosis) {
             "unset GIT_PORT_DISABLE",
         );
     }
-    let Some(named) = ctx.environment.os("GIT_PORT_WORKTREE") else { return };
+    let named = ctx.environment.os("GIT_PORT_WORKTREE").map(|name| name.to_string_lossy().into_owned());
+    let Some(named) = named else { return };
     let Some(worktree) = ctx.find_repo().ok().flatten().and_then(|repo| repo.current().ok()) else { return };
+    let project = ctx.environment.os("GIT_PORT_PROJECT").map(|name| name.to_string_lossy().into_owned());
+    let own = Standing::find(ctx).ok().flatten().map(|standing| standing.project.to_string());
+    let is_others = project.is_some() && own.is_some() && project != own;
     // A shell that was set up in one worktree and then went to another still has the ports of the first.
-    if *named != *folder_slug(&worktree.name()) {
-        diagnosis.warn(
-            "variables",
-            format!("the variables of this shell are those of the worktree '{}'", named.to_string_lossy()),
-            "eval \"$(git port env)\"",
-        );
+    if named != folder_slug(&worktree.name()) || is_others {
+        let of = project.filter(|_| is_others).map(|name| format!(" of '{name}'")).unwrap_or_default();
+        let message = format!("the variables of this shell are those of the worktree '{named}'{of}");
+        diagnosis.warn("variables", message, "eval \"$(git port env)\"");
     }
 }
 

@@ -11,7 +11,7 @@ pub fn diagnosis(out: &Output, diagnosis: &Diagnosis) {
     for finding in &diagnosis.findings {
         let style = match finding.severity {
             _ if finding.fixed => Style::Good,
-            Severity::Ok => Style::Good,
+            Severity::Ok | Severity::Note => Style::Good,
             Severity::Warning => Style::Warning,
             Severity::Error => Style::Bad,
         };
