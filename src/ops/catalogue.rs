@@ -89,6 +89,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("import", Destroys, &["import"], None),
     operation("export", Reads, &["export"], None),
     operation("init", Writes, &["init"], None),
+    operation("suggest", Reads, &["suggest"], None),
     operation("doctor", Writes, &["doctor"], None),
     operation("hook", Writes, &["hook install", "hook uninstall", "hook status"], None),
     operation("watch", Destroys, &["watch"], None),
@@ -96,7 +97,7 @@ pub const OPERATIONS: &[Operation] = &[
 ];
 
 /// What stands in `src/ops` and is no operation: parts that operations share.
-pub const PARTS: &[&str] = &["catalogue", "copies", "discover", "machine", "recovery", "standing"];
+pub const PARTS: &[&str] = &["catalogue", "copies", "discover", "machine", "recovery", "standing", "wiring"];
 
 /// Returns the operation that this MCP tool is.
 pub fn find_tool(name: &str) -> Option<&'static Operation> {

@@ -61,7 +61,7 @@ fn what_only_asks_leaves_the_registry_as_it_is() {
     let repo = env.repo("shop");
     env.ok(&repo, "allocate web");
     let arguments = |command: &str| match command {
-        "get" | "url" => " web",
+        "get" | "url" | "suggest" => " web",
         "check" | "history" => " 1",
         "worktree path" => " shop",
         _ => "",
