@@ -3,6 +3,7 @@
 //! The code map. A module imports only what stands below it; a test holds that.
 //!
 //! - [`cli`]: the command line; one file per command
+//! - [`mcp`]: tools and resources for agents, over the Model Context Protocol
 //! - [`output`]: words for people, on stdout and stderr
 //! - [`api`]: JSON for programs
 //! - [`ops`]: what a user can do; returns data
@@ -23,6 +24,7 @@ pub mod context;
 pub mod error;
 pub mod exchange;
 pub mod git;
+pub mod mcp;
 pub mod ops;
 pub mod output;
 pub mod registry;

@@ -11,6 +11,7 @@ mod ranges;
 pub mod template;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
@@ -30,7 +31,7 @@ pub use ranges::{RangeInForceView, RangeView, RangesView, ReservedView, StatsVie
 const VERSION: u32 = 1;
 
 /// Anything that is an object of its own, with its version in front.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Versioned<T> {
     version: u32,
     #[serde(flatten)]
@@ -45,7 +46,7 @@ impl<T> Versioned<T> {
 }
 
 /// The process that has a port.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ProcessView {
     /// Its number.
     pub pid: u32,
@@ -66,7 +67,7 @@ impl From<&Process> for ProcessView {
 }
 
 /// An allocation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct AllocationView {
     /// The port.
     pub port: u16,
@@ -168,7 +169,7 @@ impl From<&Listed> for AllocationView {
 }
 
 /// Allocations, one or many.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct AllocationsView {
     /// The allocations.
     pub allocations: Vec<AllocationView>,
@@ -177,7 +178,7 @@ pub struct AllocationsView {
 }
 
 /// What was released.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ReleasedView {
     /// The allocations, as they are now.
     pub released: Vec<AllocationView>,
@@ -186,7 +187,7 @@ pub struct ReleasedView {
 }
 
 /// A worktree.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct WorktreeView {
     /// Its absolute path.
     pub path: String,
@@ -210,7 +211,7 @@ impl From<&Described> for WorktreeView {
 }
 
 /// What `worktree create` made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CreatedView {
     /// The worktree.
     pub worktree: WorktreeView,
@@ -236,7 +237,7 @@ impl CreatedView {
 }
 
 /// What `worktree remove` removed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RemovedView {
     /// The worktree, as it was.
     pub worktree: WorktreeView,
@@ -261,14 +262,14 @@ impl RemovedView {
 }
 
 /// The worktrees of a repository.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct WorktreesView {
     /// The worktrees, the main one first.
     pub worktrees: Vec<WorktreeWithPorts>,
 }
 
 /// A worktree with its ports.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct WorktreeWithPorts {
     /// The worktree.
     #[serde(flatten)]
@@ -297,7 +298,7 @@ impl From<&[WithPorts]> for WorktreesView {
 }
 
 /// What is known of some ports.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CheckedView {
     /// The ports, in the order of the question.
     pub ports: Vec<CheckedPort>,
@@ -306,7 +307,7 @@ pub struct CheckedView {
 }
 
 /// What is known of one port.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CheckedPort {
     /// The port.
     pub port: u16,
@@ -352,7 +353,7 @@ impl From<&[Checked]> for CheckedView {
 }
 
 /// What a cleanup did, or would do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CleanupView {
     /// Whether nothing was changed.
     pub dry_run: bool,
@@ -367,7 +368,7 @@ pub struct CleanupView {
 }
 
 /// An allocation that stays.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct KeptView {
     /// The allocation.
     pub allocation: AllocationView,
@@ -401,14 +402,14 @@ impl CleanupView {
 }
 
 /// What happened, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HistoryView {
     /// The events.
     pub events: Vec<EventView>,
 }
 
 /// One thing that happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct EventView {
     /// When.
     pub at: Timestamp,
@@ -453,14 +454,14 @@ impl From<&Event> for EventView {
 }
 
 /// A failure.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ErrorView {
     /// What went wrong.
     pub error: ErrorBody,
 }
 
 /// What went wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ErrorBody {
     /// Which kind of failure.
     pub code: &'static str,

@@ -16,6 +16,7 @@ mod import;
 mod init;
 mod list;
 mod man;
+mod mcp;
 mod open;
 mod passthrough;
 mod range;
@@ -145,6 +146,7 @@ enum Command {
     Hook(hook::Args),
     Watch(watch::Args),
     ShellInit(shell_init::Args),
+    Mcp(mcp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -181,8 +183,7 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
     finish(&out, status)
 }
 
-/// Runs a command on a registry that can be trusted. One that turns out to be damaged on the way is mended,
-/// and the command, of which nothing was committed then, is run again.
+/// Runs a command on a registry that can be trusted.
 fn attended(
     command: Command,
     args: &[OsString],
@@ -193,22 +194,16 @@ fn attended(
     if !command.uses_registry() {
         return dispatch(command, rest, ctx, out);
     }
-    let first = recovery::attend(ctx);
-    tell(out, first.as_ref());
-    let mut answered = dispatch(command, rest.clone(), ctx, out);
-    if first.is_none() && answered.as_ref().is_err_and(|error| error.kind == ErrorKind::RegistryDamaged) {
-        let mended = recovery::recover(ctx).ok().flatten();
-        tell(out, mended.as_ref());
-        if let (Some(_), Ok(again)) = (mended, Cli::try_parse_from(args)) {
-            answered = dispatch(again.command, rest, ctx, out);
-        }
-    }
-    recovery::leave(ctx);
-    answered
+    let mut first = Some(command);
+    recovery::attended(ctx, &mut |recovered| tell(out, recovered), &mut |ctx| {
+        // Run again, it is parsed again: the first run has used it up.
+        let parsed = || Cli::try_parse_from(args).map_err(Error::usage);
+        let command = first.take().map_or_else(|| parsed().map(|cli| cli.command), Ok)?;
+        dispatch(command, rest.clone(), ctx, out)
+    })
 }
 
-fn tell(out: &Output, recovered: Option<&Recovered>) {
-    let Some(recovered) = recovered else { return };
+fn tell(out: &Output, recovered: &Recovered) {
     // Whoever reads the object on standard output is told, too.
     recovered.messages.iter().for_each(|message| out.warning(message));
     recovered.hints.iter().for_each(|hint| out.hint(hint));
@@ -239,9 +234,13 @@ fn enter(global: &Global, environment: Environment) -> Result<Context> {
 }
 
 impl Command {
-    /// Says whether it asks or changes the registry. `doctor` looks at it as it is.
+    /// Says whether it asks or changes the registry. `doctor` looks at it as it is; a server attends to it at
+    /// each request.
     fn uses_registry(&self) -> bool {
-        !matches!(self, Self::ShellInit(_) | Self::Completions(_) | Self::Man(_) | Self::Doctor(_))
+        !matches!(
+            self,
+            Self::ShellInit(_) | Self::Completions(_) | Self::Man(_) | Self::Doctor(_) | Self::Mcp(_)
+        )
     }
 
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and
@@ -296,6 +295,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),
         Command::ShellInit(args) => args.run(out),
+        Command::Mcp(args) => args.run(ctx),
         Command::Completions(args) => args.run(out),
         Command::Man(args) => args.run(out),
     }

@@ -42,10 +42,9 @@ const fn operation(
 
 /// Every operation, in the order in which they are offered.
 ///
-/// `get`, `env`, `run` and `template` read; that the commands allocate what is missing first is
-/// `allocate`'s doing, which a tool leaves to the tool of that name.
+/// Whatever allocates what is missing writes, though most of the time it finds all there.
 pub const OPERATIONS: &[Operation] = &[
-    operation("env get", Reads, &["get", "url", "open"], Some("get-port")),
+    operation("env get", Writes, &["get", "url", "open"], Some("get-port")),
     operation("allocate", Writes, &["allocate"], Some("allocate-port")),
     operation("list", Reads, &["list"], Some("list-ports")),
     operation("audit", Reads, &["audit"], Some("audit-ports")),
@@ -79,7 +78,7 @@ pub const OPERATIONS: &[Operation] = &[
             None,
         )
     },
-    operation("env", Reads, &["env"], None),
+    operation("env", Writes, &["env"], None),
     Operation { idempotent: false, ..operation("run", Writes, &["run"], None) },
     operation("template", Writes, &["template"], None),
     operation("trust", Writes, &["trust"], None),

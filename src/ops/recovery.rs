@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::copies;
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::registry::{Allocation, Event, EventKind, Status, Token};
 use crate::store::care::Restored;
 use crate::store::{self, Filter, StoreError, Transaction};
@@ -27,7 +27,7 @@ pub struct Recovered {
 /// Looks at the registry before a command does, and mends it if it must be. Returns what was done.
 ///
 /// Never fails: where it cannot be mended, the command itself will say what is wrong, or do without.
-pub fn attend(ctx: &mut Context) -> Option<Recovered> {
+fn attend(ctx: &mut Context) -> Option<Recovered> {
     let now = ctx.clock.now();
     let care = ctx.store().ok()?.care()?;
     match care.examine(now) {
@@ -42,6 +42,27 @@ pub fn leave(ctx: &mut Context) {
     if let Some(care) = ctx.opened_store().and_then(|store| store.care()) {
         let _ = care.back_up(now);
     }
+}
+
+/// Runs a command on a registry that can be trusted. One that turns out to be damaged on the way is mended,
+/// and the command, of which nothing was committed then, is run again. `tell` hears what was mended.
+pub fn attended<T>(
+    ctx: &mut Context,
+    tell: &mut dyn FnMut(&Recovered),
+    command: &mut dyn FnMut(&mut Context) -> Result<T>,
+) -> Result<T> {
+    let first = attend(ctx);
+    first.iter().for_each(&mut *tell);
+    let mut answered = command(ctx);
+    if first.is_none()
+        && answered.as_ref().is_err_and(|error| error.kind == ErrorKind::RegistryDamaged)
+        && let Some(mended) = recover(ctx).ok().flatten()
+    {
+        tell(&mended);
+        answered = command(ctx);
+    }
+    leave(ctx);
+    answered
 }
 
 /// Mends the registry, unless nothing is wrong with it or another process has mended it meanwhile.

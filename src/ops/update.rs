@@ -4,6 +4,8 @@ use super::copies;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Allocation, Event, EventKind, Port, Protocol, ServiceName};
+
+pub use crate::registry::check_hostname;
 use crate::store::{self, Filter};
 
 /// What to change. An empty text removes what was noted.

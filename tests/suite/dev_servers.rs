@@ -1,7 +1,7 @@
 //! Real dev servers from npm and `PyPI`, up at the same time in several worktrees.
 
 mod drift;
-mod lab;
+pub mod lab;
 mod layouts;
 mod node;
 mod python;

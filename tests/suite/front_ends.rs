@@ -9,7 +9,7 @@ use git_port::ops::catalogue::{Effect, OPERATIONS, PARTS};
 use crate::support::TestEnv;
 
 /// Commands about the program itself, and front ends: no operations.
-const NO_OPERATION: &[&str] = &["completions", "man", "shell-init"];
+const NO_OPERATION: &[&str] = &["completions", "man", "mcp"];
 
 /// Returns the names of the commands below this one.
 fn commands(env: &TestEnv, command: &str) -> Vec<String> {
@@ -61,15 +61,14 @@ fn what_only_asks_leaves_the_registry_as_it_is() {
     let repo = env.repo("shop");
     env.ok(&repo, "allocate web");
     let arguments = |command: &str| match command {
-        "get" | "url" | "suggest" => " web",
+        "suggest" => " web",
         "check" | "history" => " 1",
         "worktree path" => " shop",
         _ => "",
     };
     let books = env.books();
     for operation in OPERATIONS.iter().filter(|one| one.effect == Effect::Reads) {
-        // A browser is opened only by hand.
-        for command in operation.cli.iter().filter(|command| **command != "open") {
+        for command in operation.cli {
             let words = format!("{command}{}", arguments(command));
             let run = env.git_port(&repo, words.split(' '));
             assert!(run.status <= 1, "{words}: {run:?}");

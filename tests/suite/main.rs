@@ -50,6 +50,8 @@ mod listeners;
 #[cfg(target_os = "linux")]
 mod liveness;
 #[cfg(unix)]
+mod mcp;
+#[cfg(unix)]
 mod parallel_create;
 #[cfg(unix)]
 mod plain_git;

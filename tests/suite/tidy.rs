@@ -23,6 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("context", &["config", "error", "git", "registry", "store", "system", "template"]),
     ("ops", &["config", "context", "error", "exchange", "git", "registry", "store", "system", "template"]),
     ("api", &["registry", "ops", "error"]),
+    ("mcp", &["api", "context", "error", "ops"]),
     // Whether there is colour depends on variables, of which `config` has the copy.
     ("output", &["registry", "ops", "api", "error", "config"]),
 ];
@@ -43,6 +44,8 @@ const OWNERS: &[(&str, &[&str])] = &[
         "serde_saphyr::",
         &["src/exchange/compose.rs", "src/template/compose/file.rs", "src/template/frameworks/checks.rs"],
     ),
+    ("rmcp::", &["src/mcp/"]),
+    ("schemars::", &["src/api/", "src/mcp/"]),
     ("socket2::", &["src/system/"]),
     ("std::net::TcpListener", &["src/system/"]),
     ("std::process::Command", &["src/system/command.rs"]),
@@ -64,6 +67,7 @@ const WITHOUT_OPERATION: &[(&str, &str)] = &[
     ("completions", "about the program itself, not about ports"),
     ("shell_init", "about the shell, not about ports"),
     ("get", "the operation is in ops/env.rs: one variable of the worktree's"),
+    ("mcp", "a front end of its own: src/mcp"),
     ("man", "about the program itself, not about ports"),
     ("open", "the operation is in ops/env.rs: where a browser finds a service"),
     ("passthrough", "no command: it sets git's own arguments aside"),

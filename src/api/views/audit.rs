@@ -1,12 +1,13 @@
 //! How registry and machine agree, as JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::AllocationView;
 use crate::ops::audit::Audited;
 
 /// How registry and machine agree.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct AuditView {
     /// How many ports of this machine are promised.
     pub allocated: usize,
@@ -23,7 +24,7 @@ pub struct AuditView {
 }
 
 /// A port that somebody else's process has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ConflictView {
     /// The port.
     pub port: u16,

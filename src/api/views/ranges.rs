@@ -1,5 +1,6 @@
 //! The objects about ranges: how full they are, which hold, what is reserved.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::AllocationView;
@@ -8,7 +9,7 @@ use crate::ops::stats::{RangeStats, Summary};
 use crate::registry::{RangeRecord, Reservation};
 
 /// How full the ranges are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct StatsView {
     /// The ranges.
     pub ranges: Vec<RangeView>,
@@ -17,7 +18,7 @@ pub struct StatsView {
 }
 
 /// How full one range is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RangeView {
     /// The environment it is for.
     pub environment: Option<String>,
@@ -68,7 +69,7 @@ impl From<&[RangeStats]> for StatsView {
 }
 
 /// A project's ports at a glance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct SummaryView {
     /// The project.
     pub project: String,
@@ -89,7 +90,7 @@ impl From<&Summary> for SummaryView {
 }
 
 /// All ranges and reservations in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RangesView {
     /// The ranges, in the order in which each environment or project uses them.
     pub ranges: Vec<RangeInForceView>,
@@ -100,7 +101,7 @@ pub struct RangesView {
 }
 
 /// One range in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RangeInForceView {
     /// The environment it is for.
     pub environment: Option<String>,
@@ -115,7 +116,7 @@ pub struct RangeInForceView {
 }
 
 /// One run of reserved ports.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ReservedView {
     /// Its first port.
     pub start: u16,

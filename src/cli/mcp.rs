@@ -1,0 +1,22 @@
+//! `git port mcp`
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::mcp;
+
+/// Serve agents over the Model Context Protocol, on standard input and output
+///
+/// An agent starts it by itself once it is told to; 'git port integrate' tells it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    claude mcp add git-port -- git-port mcp\n  \
+    git port integrate cursor --write  or whichever you use")]
+pub(super) struct Args {}
+
+impl Args {
+    pub(super) fn run(self, ctx: &mut Context) -> Result<u8> {
+        let Self {} = self;
+        mcp::serve(ctx)?;
+        Ok(0)
+    }
+}
