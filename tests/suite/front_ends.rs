@@ -9,7 +9,7 @@ use git_port::ops::catalogue::{Effect, OPERATIONS, PARTS};
 use crate::support::TestEnv;
 
 /// Commands about the program itself, and front ends: no operations.
-const NO_OPERATION: &[&str] = &["completions", "man", "mcp"];
+const NO_OPERATION: &[&str] = &["completions", "man", "mcp", "shell-init"];
 
 /// Returns the names of the commands below this one.
 fn commands(env: &TestEnv, command: &str) -> Vec<String> {
