@@ -45,31 +45,33 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// kind, code in JSON, exit status, whether the same request may succeed later
-const KINDS: &[(ErrorKind, &str, u8, bool)] = &[
-    (ErrorKind::Usage, "usage", 129, false),
-    (ErrorKind::NotFound, "not_found", 1, false),
-    (ErrorKind::Conflict, "conflict", 4, false),
-    (ErrorKind::RangeFull, "range_full", 4, false),
-    (ErrorKind::Reserved, "reserved", 5, false),
-    (ErrorKind::Refused, "conflict", 5, false),
-    (ErrorKind::NotARepository, "not_a_repository", 128, false),
-    (ErrorKind::Worktree, "worktree", 128, false),
-    (ErrorKind::Config, "config", 128, false),
-    (ErrorKind::Busy, "busy", 6, true),
-    (ErrorKind::Unavailable, "unavailable", 6, true),
-    (ErrorKind::RegistryDamaged, "registry_damaged", 128, false),
-    (ErrorKind::RegistryNewer, "registry_newer", 128, false),
-    (ErrorKind::Denied, "denied", 128, false),
-    (ErrorKind::Internal, "internal", 128, false),
+/// kind, code in JSON, exit status, whether the same request may succeed later, status in HTTP
+const KINDS: &[(ErrorKind, &str, u8, bool, u16)] = &[
+    (ErrorKind::Usage, "usage", 129, false, 400),
+    (ErrorKind::NotFound, "not_found", 1, false, 404),
+    (ErrorKind::Conflict, "conflict", 4, false, 409),
+    (ErrorKind::RangeFull, "range_full", 4, false, 409),
+    (ErrorKind::Reserved, "reserved", 5, false, 409),
+    (ErrorKind::Refused, "conflict", 5, false, 409),
+    (ErrorKind::NotARepository, "not_a_repository", 128, false, 400),
+    (ErrorKind::Worktree, "worktree", 128, false, 422),
+    (ErrorKind::Config, "config", 128, false, 422),
+    (ErrorKind::Busy, "busy", 6, true, 503),
+    (ErrorKind::Unavailable, "unavailable", 6, true, 503),
+    (ErrorKind::RegistryDamaged, "registry_damaged", 128, false, 500),
+    (ErrorKind::RegistryNewer, "registry_newer", 128, false, 500),
+    (ErrorKind::Denied, "denied", 128, false, 403),
+    (ErrorKind::Internal, "internal", 128, false, 500),
 ];
 
 impl ErrorKind {
-    fn row(self) -> (&'static str, u8, bool) {
+    fn row(self) -> (&'static str, u8, bool, u16) {
         KINDS
             .iter()
             .find(|(kind, ..)| *kind == self)
-            .map_or(("internal", 128, false), |(_, code, status, retryable)| (code, *status, *retryable))
+            .map_or(("internal", 128, false, 500), |(_, code, status, retryable, http)| {
+                (code, *status, *retryable, *http)
+            })
     }
 
     /// Returns the code that JSON carries.
@@ -80,6 +82,11 @@ impl ErrorKind {
     /// Returns the exit status.
     pub fn exit_status(self) -> u8 {
         self.row().1
+    }
+
+    /// Returns the status of an answer in HTTP.
+    pub fn http_status(self) -> u16 {
+        self.row().3
     }
 
     /// Says whether the same request may succeed a little later.

@@ -4,6 +4,7 @@
 //!
 //! - [`cli`]: the command line; one file per command
 //! - [`mcp`]: tools and resources for agents, over the Model Context Protocol
+//! - [`web`]: the page of `git port dashboard`, and its JSON over HTTP
 //! - [`output`]: words for people, on stdout and stderr
 //! - [`api`]: JSON for programs
 //! - [`ops`]: what a user can do; returns data
@@ -31,3 +32,4 @@ pub mod registry;
 pub mod store;
 pub mod system;
 pub mod template;
+pub mod web;

@@ -4,6 +4,7 @@
 //! Absent values are `null`. Times are RFC 3339 in UTC.
 
 mod audit;
+pub mod dashboard;
 pub mod doctor;
 pub mod health;
 mod import;

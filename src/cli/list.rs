@@ -47,6 +47,7 @@ impl Args {
             worktree: self.worktree.map(Option::unwrap_or_default),
             project: self.project,
             environment: self.environment,
+            port: None,
             state: self.state,
             session: self.session,
             all: self.all,

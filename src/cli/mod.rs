@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod cleanup;
 mod completions;
+mod dashboard;
 mod doctor;
 mod env;
 mod export;
@@ -147,6 +148,7 @@ enum Command {
     Watch(watch::Args),
     ShellInit(shell_init::Args),
     Mcp(mcp::Args),
+    Dashboard(dashboard::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -296,6 +298,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Watch(args) => args.run(ctx, out),
         Command::ShellInit(args) => args.run(out),
         Command::Mcp(args) => args.run(ctx),
+        Command::Dashboard(args) => args.run(ctx, out),
         Command::Completions(args) => args.run(out),
         Command::Man(args) => args.run(out),
     }

@@ -4,6 +4,7 @@ mod attempt;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use attempt::Attempt;
 
@@ -15,7 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::registry::allocator::{PortUse, Strategy};
 use crate::registry::{
     Allocation, EnvironmentName, Port, PortRange, ProjectName, Protocol, Ranges, Reservation, ServiceName,
-    WorktreeRecord,
+    WorktreeRecord, check_hostname,
 };
 use crate::store::{self, Rows, StoreError};
 use crate::system::{files, random_bytes};
@@ -105,6 +106,22 @@ pub fn allocate(ctx: &mut Context, request: AllocateRequest) -> Result<Allocated
     }
 }
 
+/// Ensures the allocations that are asked for in the worktree with this top folder, which must be one
+/// that the registry knows.
+pub fn allocate_at(ctx: &mut Context, top: &Path, request: AllocateRequest) -> Result<Allocated> {
+    let host = ctx.host.key.clone();
+    let recorded = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
+    let standing = match recorded.into_iter().find(|record| record.path == top) {
+        Some(record) => Standing::of_record(ctx, record)?,
+        None => None,
+    };
+    let standing = standing.filter(|standing| standing.worktree.path.is_dir()).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("'{}' is not a worktree that has ports", top.display()))
+            .hint("go there, and allocate its first: git port allocate <service>")
+    })?;
+    allocate_in(ctx, &standing, request)
+}
+
 /// Ensures the allocations that are asked for in this worktree.
 pub fn allocate_in(
     ctx: &mut Context,
@@ -160,6 +177,9 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
                 Error::usage(format!("'{service}' is asked for twice")).hint("name each service once")
             );
         }
+    }
+    if let Some(name) = request.public_hostname.as_deref().filter(|name| !name.is_empty()) {
+        check_hostname(name)?;
     }
     cleanup::automatic(ctx, claim.settings);
     let attempt = Attempt {

@@ -29,6 +29,13 @@ pub struct Operation {
     pub web: bool,
 }
 
+impl Operation {
+    /// The local page offers it, too.
+    const fn on_page(self) -> Self {
+        Self { web: true, ..self }
+    }
+}
+
 use Effect::{Destroys, Reads, Writes};
 
 const fn operation(
@@ -45,13 +52,13 @@ const fn operation(
 /// Whatever allocates what is missing writes, though most of the time it finds all there.
 pub const OPERATIONS: &[Operation] = &[
     operation("env get", Writes, &["get", "url", "open"], Some("get-port")),
-    operation("allocate", Writes, &["allocate"], Some("allocate-port")),
-    operation("list", Reads, &["list"], Some("list-ports")),
-    operation("audit", Reads, &["audit"], Some("audit-ports")),
-    operation("stats", Reads, &["stats", "summary"], Some("port-summary")),
-    operation("release", Destroys, &["release"], Some("release-port")),
-    operation("update", Writes, &["update"], Some("update-port")),
-    operation("check", Reads, &["check"], Some("check-port")),
+    operation("allocate", Writes, &["allocate"], Some("allocate-port")).on_page(),
+    operation("list", Reads, &["list"], Some("list-ports")).on_page(),
+    operation("audit", Reads, &["audit"], Some("audit-ports")).on_page(),
+    operation("stats", Reads, &["stats", "summary"], Some("port-summary")).on_page(),
+    operation("release", Destroys, &["release"], Some("release-port")).on_page(),
+    operation("update", Writes, &["update"], Some("update-port")).on_page(),
+    operation("check", Reads, &["check"], Some("check-port")).on_page(),
     Operation {
         idempotent: false,
         ..operation("worktree create", Writes, &["worktree create"], Some("create-worktree"))
@@ -60,7 +67,7 @@ pub const OPERATIONS: &[Operation] = &[
         idempotent: false,
         ..operation("worktree remove", Destroys, &["worktree remove"], Some("remove-worktree"))
     },
-    operation("cleanup", Destroys, &["cleanup"], Some("cleanup-ports")),
+    operation("cleanup", Destroys, &["cleanup"], Some("cleanup-ports")).on_page(),
     operation("worktree list", Reads, &["worktree list", "worktree path"], None),
     Operation {
         idempotent: false,
@@ -82,9 +89,10 @@ pub const OPERATIONS: &[Operation] = &[
     Operation { idempotent: false, ..operation("run", Writes, &["run"], None) },
     operation("template", Writes, &["template"], None),
     operation("trust", Writes, &["trust"], None),
-    operation("health", Reads, &["health"], None),
-    operation("history", Reads, &["history"], None),
-    operation("range", Destroys, &["range list", "range set", "range unset", "reserve", "unreserve"], None),
+    operation("health", Reads, &["health"], None).on_page(),
+    operation("history", Reads, &["history"], None).on_page(),
+    operation("range", Destroys, &["range list", "range set", "range unset", "reserve", "unreserve"], None)
+        .on_page(),
     operation("import", Destroys, &["import"], None),
     operation("export", Reads, &["export"], None),
     operation("init", Writes, &["init"], None),
@@ -93,6 +101,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("hook", Writes, &["hook install", "hook uninstall", "hook status"], None),
     operation("watch", Destroys, &["watch"], None),
     operation("service", Writes, &[], None),
+    Operation { idempotent: false, ..operation("dashboard", Writes, &["dashboard"], None) },
 ];
 
 /// What stands in `src/ops` and is no operation: parts that operations share.

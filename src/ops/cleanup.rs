@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{copies, run, worktree};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::git::observe;
 use crate::registry::allocator::Probe;
 use crate::registry::liveness::{Verdict, judge};
@@ -43,6 +43,11 @@ pub struct CleanedUp {
     pub plan: CleanupPlan,
     /// What the user should know.
     pub warnings: Vec<String>,
+}
+
+/// Reads how long ago a port must have been released to be forgotten: `30d`.
+pub fn older_than(text: &str) -> Result<SignedDuration> {
+    config::duration(text).map_err(|error| Error { hints: error.hints.clone(), ..Error::usage(error) })
 }
 
 /// Releases orphaned allocations and forgets old ones, or says which.

@@ -13,7 +13,7 @@ use super::env;
 use super::standing::Standing;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::{Repo, Worktree, identity, index};
+use crate::git::{Worktree, identity, index};
 use crate::registry::{Allocation, EnvironmentName, Status, Token, WorktreeRecord};
 use crate::store::{self, Filter};
 use crate::system::files::{self, Access};
@@ -74,20 +74,11 @@ pub fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Vec<Str
 pub fn refresh(ctx: &mut Context, token: &Token) -> Vec<String> {
     let found = ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.worktree(token))?));
     let Ok(Some(record)) = found else { return Vec::new() };
-    let worktree =
-        Worktree { admin_dir: record.admin_dir, path: record.path, main: record.main, locked: false };
-    if !matches!(identity::find_token(&worktree), Ok(Some(found)) if found == *token) {
-        return Vec::new();
-    }
-    let repo = Repo {
-        common_dir: record.common_dir,
-        git_dir: worktree.admin_dir.clone(),
-        worktree: Some(worktree.path.clone()),
-    };
-    match Standing::of(ctx, repo, worktree) {
-        Ok(standing) if standing.worktree.path.is_dir() => deliver(ctx, &standing, token),
+    match Standing::of_record(ctx, record) {
+        Ok(None) => Vec::new(),
+        Ok(Some(standing)) if standing.worktree.path.is_dir() => deliver(ctx, &standing, token),
         // Its folder is gone: what is left of it must not go on promising ports.
-        Ok(standing) => {
+        Ok(Some(standing)) => {
             match live(ctx, token).and_then(|live| write_copy(&standing.worktree, token, &live)) {
                 Ok(()) => Vec::new(),
                 Err(error) => vec![format!("a copy of its ports is not up to date: {error}")],

@@ -9,8 +9,8 @@ use super::list::{self, ListRequest, Listed};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::{Allocation, HealthCheck, Protocol};
-use crate::store::{self, StoreError};
+use crate::registry::{Allocation, HealthCheck, Port, Protocol};
+use crate::store::{self, Filter, StoreError};
 use crate::system::answer::{self, Answer};
 
 /// How many looks at one allocation are kept.
@@ -73,6 +73,20 @@ pub fn health(ctx: &mut Context, request: &HealthRequest) -> Result<Vec<Examined
     // Where nothing can be written, as in a sandbox, the answer still stands.
     let _ = record(ctx, &checks);
     Ok(examined)
+}
+
+/// Returns at most `limit` looks at the services on this port of this machine, newest first, without
+/// asking them now.
+pub fn recorded(ctx: &mut Context, port: Port, limit: u32) -> Result<Vec<Examined>> {
+    let here = Filter { host: Some(ctx.host.key.clone()), port: Some(port), ..Filter::live() };
+    let allocations = store::read(ctx.store()?, |rows| rows.allocations(&here))?;
+    let listed = list::states(ctx, allocations)?;
+    let with_history = |listed: Listed| {
+        let id = listed.allocation.id;
+        let history = store::read(ctx.store()?, |rows| rows.health_checks(id, limit))?;
+        Ok(Examined { listed, check: None, history })
+    };
+    listed.into_iter().map(with_history).collect()
 }
 
 fn record(ctx: &mut Context, checks: &[HealthCheck]) -> Result<(), Error> {

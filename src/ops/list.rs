@@ -7,7 +7,7 @@ use super::machine::{self, Machine, Seen};
 use super::standing::{self, Standing};
 use crate::context::Context;
 use crate::error::Result;
-use crate::registry::{Allocation, EnvironmentName, ProjectName, State};
+use crate::registry::{Allocation, EnvironmentName, Port, ProjectName, State};
 use crate::store::{self, Filter};
 use crate::system::process::Process;
 
@@ -20,6 +20,8 @@ pub struct ListRequest {
     pub project: Option<Option<ProjectName>>,
     /// In this environment.
     pub environment: Option<EnvironmentName>,
+    /// On this port.
+    pub port: Option<Port>,
     /// In this state.
     pub state: Option<State>,
     /// Asked for by this session.
@@ -51,6 +53,7 @@ pub fn list(ctx: &mut Context, request: &ListRequest) -> Result<Vec<Listed>> {
     let mut filter = Filter {
         environment: request.environment.clone(),
         session: request.session.clone(),
+        port: request.port,
         live: if request.released || request.state == Some(State::Released) { None } else { Some(true) },
         ..Filter::default()
     };

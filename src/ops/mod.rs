@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod check;
 pub mod cleanup;
 pub mod copies;
+pub mod dashboard;
 pub mod discover;
 pub mod doctor;
 pub mod env;

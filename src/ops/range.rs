@@ -52,6 +52,11 @@ pub struct RangeChanged {
 pub fn list(ctx: &mut Context) -> Result<RangesInForce> {
     let settings = settings(ctx)?;
     let reservations = store::read(ctx.store()?, |rows| rows.reservations())?;
+    Ok(in_force(&settings, reservations))
+}
+
+/// Returns all ranges and reservations in force, given these settings and what the registry reserves.
+pub(super) fn in_force(settings: &Settings, reservations: Vec<Reservation>) -> RangesInForce {
     let origin = |key: String| settings.origin(&key).unwrap_or(&Origin::BuiltIn).to_string();
     let mut ranges = Vec::new();
     for (name, list) in &settings.ranges {
@@ -62,7 +67,7 @@ pub fn list(ctx: &mut Context) -> Result<RangesInForce> {
         let record = RangeRecord::Project(name.clone(), list.clone());
         ranges.push(RangeInForce { record, origin: origin(format!("projects.{name}.range")) });
     }
-    Ok(RangesInForce { ranges, reserved: allocate::ranges(&settings, reservations).reserved })
+    RangesInForce { ranges, reserved: allocate::ranges(settings, reservations).reserved }
 }
 
 /// Sets the ordered ranges of an environment or project.

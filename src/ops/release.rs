@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use super::standing::{self, Standing};
 use super::{cleanup, copies};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
-use crate::registry::{Allocation, EnvironmentName, Port, ProjectName, Protocol, ServiceName, Token};
+use crate::registry::{
+    Allocation, EnvironmentName, Event, EventKind, Port, ProjectName, Protocol, ServiceName, Status, Token,
+};
 use crate::store::{self, Filter};
 
 /// One thing to release.
@@ -68,6 +72,61 @@ pub fn release(ctx: &mut Context, request: &ReleaseRequest) -> Result<Released> 
     })?;
     let warnings = refresh(ctx, &released);
     Ok(Released { released: after(released, now), warnings })
+}
+
+/// An allocation that stands again.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// The allocation, as it is now.
+    pub allocation: Allocation,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Takes back the release of this port that happened at this time. Fails where somebody has the port by
+/// now, or the service has another.
+pub fn undo(ctx: &mut Context, port: Port, protocol: Protocol, released_at: Timestamp) -> Result<Restored> {
+    let now = ctx.clock.now();
+    let here = Filter { host: Some(ctx.host.key.clone()), protocol: Some(protocol), ..Filter::default() };
+    let allocation = store::write(ctx.store()?, |tx| -> Result<Allocation> {
+        let of_port = tx.allocations(&Filter { port: Some(port), ..here.clone() })?;
+        if let Some(owner) = of_port.iter().find(|one| one.status.is_live()) {
+            let message = format!("port {port} belongs to {} by now", super::allocate::describe(owner));
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        let Some(released) = of_port.into_iter().find(|one| one.released_at == Some(released_at)) else {
+            return Err(Error::new(ErrorKind::NotFound, format!("port {port} was not released then"))
+                .hint(format!("see what happened: git port history {port}")));
+        };
+        if let Some(token) = &released.worktree
+            && tx.worktree(token)?.is_none()
+        {
+            return Err(Error::new(ErrorKind::NotFound, "its worktree is gone"));
+        }
+        let of_project = Filter {
+            project: Some(released.project.clone()),
+            environment: Some(released.environment.clone()),
+            live: Some(true),
+            ..here.clone()
+        };
+        let mut siblings = tx.allocations(&of_project)?;
+        siblings.retain(|one| one.worktree == released.worktree);
+        if let Some(other) = siblings.iter().find(|one| one.service == released.service) {
+            let message = format!("'{}' has port {} by now", released.service, other.port);
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
+        let restored = Allocation {
+            status: Status::Allocated,
+            released_at: None,
+            primary: released.primary && !siblings.iter().any(|one| one.primary),
+            ..released
+        };
+        tx.update_allocation(&restored)?;
+        tx.append_event(&Event::of(&restored, EventKind::Allocated, now, "its release was taken back"))?;
+        Ok(restored)
+    })?;
+    let warnings = refresh(ctx, std::slice::from_ref(&allocation));
+    Ok(Restored { allocation, warnings })
 }
 
 /// Releases all that belongs to this worktree, which is gone.

@@ -48,6 +48,21 @@ impl Standing {
         Ok(Self { repo, worktree, project, settings })
     }
 
+    /// Returns a worktree that the registry knows; none if it is not there any more.
+    pub fn of_record(ctx: &mut Context, record: WorktreeRecord) -> Result<Option<Self>> {
+        let worktree =
+            Worktree { admin_dir: record.admin_dir, path: record.path, main: record.main, locked: false };
+        if !matches!(identity::find_token(&worktree), Ok(Some(found)) if found == record.token) {
+            return Ok(None);
+        }
+        let repo = Repo {
+            common_dir: record.common_dir,
+            git_dir: worktree.admin_dir.clone(),
+            worktree: Some(worktree.path.clone()),
+        };
+        Self::of(ctx, repo, worktree).map(Some)
+    }
+
     /// Returns the path of the worktree's file of variables.
     pub fn env_file(&self) -> PathBuf {
         self.worktree.path.join(&self.settings.worktree.env_file)

@@ -72,19 +72,24 @@ pub fn stats(ctx: &mut Context, environment: Option<&EnvironmentName>) -> Result
         standing::environment(&settings, Some(named))?;
     }
     let live = live(ctx)?;
-    let ranges = with_reservations(ctx, &settings)?;
-    let mut stats = Vec::new();
-    for (name, list) in &ranges.environments {
-        if environment.is_none_or(|wanted| wanted == name) {
-            stats.extend(list.iter().map(|range| count(Some(name.clone()), None, *range, &ranges, &live)));
-        }
-    }
-    if environment.is_none() {
-        for (name, list) in &ranges.projects {
-            stats.extend(list.iter().map(|range| count(None, Some(name.clone()), *range, &ranges, &live)));
-        }
+    let mut stats = all(&with_reservations(ctx, &settings)?, &live);
+    if let Some(wanted) = environment {
+        stats.retain(|stats| stats.environment.as_ref() == Some(wanted));
     }
     Ok(stats)
+}
+
+/// Returns how full each of these ranges is, environments first, given all live allocations of this
+/// machine.
+pub(super) fn all(ranges: &crate::registry::Ranges, live: &[Listed]) -> Vec<RangeStats> {
+    let mut stats = Vec::new();
+    for (name, list) in &ranges.environments {
+        stats.extend(list.iter().map(|range| count(Some(name.clone()), None, *range, ranges, live)));
+    }
+    for (name, list) in &ranges.projects {
+        stats.extend(list.iter().map(|range| count(None, Some(name.clone()), *range, ranges, live)));
+    }
+    stats
 }
 
 /// Returns the range and the services of a project; of the one stood in, if none is named.

@@ -35,6 +35,9 @@ pub struct Updated {
 /// Changes what is noted about the live allocation of a port.
 pub fn update(ctx: &mut Context, port: Port, protocol: Protocol, request: &UpdateRequest) -> Result<Updated> {
     let now = ctx.clock.now();
+    if let Some(name) = request.public_hostname.as_deref().filter(|name| !name.is_empty()) {
+        check_hostname(name)?;
+    }
     let at = Filter {
         host: Some(ctx.host.key.clone()),
         protocol: Some(protocol),

@@ -215,6 +215,12 @@ pub trait Store: Send {
     /// Returns the file the registry is kept in, if it is one.
     fn file(&self) -> Option<PathBuf>;
 
+    /// Returns a number that is another one after whoever has written, so that one who waits for changes
+    /// need not read all of it; none where it can only be read.
+    fn stamp(&mut self) -> Option<u64> {
+        None
+    }
+
     /// Returns the care of the file; none where somebody else cares, as for a server.
     fn care(&mut self) -> Option<&mut dyn care::Care> {
         None

@@ -411,6 +411,15 @@ impl Store for SqliteStore {
         Some(self.path.clone())
     }
 
+    fn stamp(&mut self) -> Option<u64> {
+        let open = self.reading().ok()?;
+        // It counts what others commit (<https://www.sqlite.org/pragma.html#pragma_data_version>), from
+        // anew for each connection; there is another one where the file was replaced.
+        let (device, inode) = open.identity?;
+        let version: i64 = open.connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()?;
+        Some(version.unsigned_abs() ^ inode.rotate_left(32) ^ device.rotate_left(48))
+    }
+
     fn care(&mut self) -> Option<&mut dyn Care> {
         Some(self)
     }

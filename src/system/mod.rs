@@ -8,6 +8,7 @@ pub mod command;
 pub mod dirs;
 pub mod files;
 pub mod host;
+pub mod listen;
 pub mod listeners;
 pub mod lock;
 pub mod mounts;

@@ -17,6 +17,8 @@ mod completions;
 #[cfg(unix)]
 mod concurrency;
 mod config;
+#[cfg(target_os = "linux")]
+mod dashboard;
 #[cfg(unix)]
 mod dev_servers;
 #[cfg(unix)]

@@ -25,6 +25,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("api", &["registry", "ops", "error"]),
     ("mcp", &["api", "context", "error", "ops"]),
     // Whether there is colour depends on variables, of which `config` has the copy.
+    ("web", &["api", "context", "error", "ops"]),
     ("output", &["registry", "ops", "api", "error", "config"]),
 ];
 
@@ -32,6 +33,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("git2::", &["src/git/"]),
     ("rusqlite::", &["src/store/sqlite"]),
+    ("axum::", &["src/web/"]),
     ("clap::", &["src/cli/"]),
     ("clap_complete::", &["src/cli/completions.rs"]),
     ("clap_mangen::", &["src/cli/man.rs"]),

@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 pub mod herd;
+#[cfg(target_os = "linux")]
+pub mod page;
 #[cfg(unix)]
 pub mod running;
 pub mod server;
