@@ -146,6 +146,7 @@ pub(super) struct ListPortsView {
 pub(super) fn list_ports(ctx: &mut Context, input: &ListPorts) -> Result<ListPortsView> {
     let project = parse(input.project.as_ref())?;
     let request = ListRequest {
+        port: None,
         worktree: (input.scope == Scope::Worktree && project.is_none()).then(PathBuf::new),
         project: match input.scope {
             Scope::All => None,
