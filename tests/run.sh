@@ -29,7 +29,19 @@ heading() {
 # Prints what is missing, a line each: the name, and the distribution's package.
 missing() {
     local name
-    for name in git:git direnv:direnv cc:build-essential zsh:zsh fish:fish shellcheck:shellcheck man:man-db node:nodejs npm:npm python3:python3 strace:strace; do
+    for name in \
+        git:git \
+        cc:build-essential \
+        zsh:zsh \
+        fish:fish \
+        shellcheck:shellcheck \
+        man:man-db \
+        node:nodejs \
+        npm:npm \
+        python3:python3 \
+        strace:strace \
+        direnv:direnv \
+        dpkg-shlibdeps:dpkg-dev; do
         command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
     done
     [ -f /usr/share/bash-completion/bash_completion ] || echo "bash-completion bash-completion"
@@ -68,7 +80,7 @@ heading "clippy"
 cargo clippy --locked --all-targets -- -D warnings
 
 heading "shell scripts"
-shellcheck hooks/post-checkout install.sh tests/*.sh src/cli/completions/git-port.bash src/cli/shell_init/gpw.sh
+shellcheck hooks/post-checkout install.sh packaging/*.sh tests/*.sh src/cli/completions/git-port.bash src/cli/shell_init/gpw.sh
 fish --no-execute src/cli/completions/git-port.fish src/cli/shell_init/gpw.fish
 zsh -n src/cli/completions/_git-port
 

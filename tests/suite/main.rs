@@ -54,6 +54,7 @@ mod liveness;
 #[cfg(unix)]
 mod mcp;
 #[cfg(unix)]
+mod package;
 mod parallel_create;
 #[cfg(unix)]
 mod plain_git;
