@@ -87,6 +87,11 @@ impl Worktree {
         index.is_ok_and(|index| index.get_path(Path::new(name), 0).is_some())
     }
 
+    /// Says whether git has come as far as to write its `HEAD`; before, it finds no repository there.
+    pub fn has_head(&self) -> bool {
+        fs::symlink_metadata(self.admin_dir.join("HEAD")).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
     /// Says whether the folder's `.git` leads back to this administrative directory. A copy of a
     /// repository carries the administrative directories of the original's worktrees along.
     pub fn is_connected(&self) -> bool {

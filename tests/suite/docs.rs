@@ -1,5 +1,7 @@
 //! The documents say what the program does: their commands are run, their tables compared.
 
+mod console;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 use git_port::error::ErrorKind;
 use git_port::registry::avoided;
 
-use crate::support::{Run, TestEnv};
+use crate::support::TestEnv;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,16 +35,10 @@ fn rows(text: &str) -> Vec<Vec<String>> {
     text.lines().filter(|line| line.starts_with('|')).map(cells).collect()
 }
 
-/// The lines without what depends on the width of a number.
-fn squeezed(text: &str) -> Vec<String> {
-    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.lines().map(words).collect()
-}
-
 #[test]
 fn what_the_readme_shows_is_what_comes() {
     let mut env = TestEnv::new();
-    env.variables.push(("GIT_PORT_TIME".to_owned(), "2026-01-01T00:00:00Z".to_owned()));
+    env.set("GIT_PORT_TIME", "2026-01-01T00:00:00Z");
     // A stand-in for the clone one stands in.
     let clone = env.repo("git-port");
     fs::create_dir(clone.join("src")).unwrap();
@@ -51,22 +47,16 @@ fn what_the_readme_shows_is_what_comes() {
     env.git(&clone, ["add", "."]);
     env.git(&clone, ["commit", "--quiet", "-m", "second"]);
 
-    let blocks = blocks(&read("README.md"), "console");
-    assert!(blocks.len() >= 2, "{blocks:?}");
-    for example in blocks.iter().flat_map(|block| block.split("$ ").skip(1)) {
-        let (line, shown) = example.split_once('\n').unwrap();
-        let mut line = line.replace("cargo run --release --", "git-port");
-        for index in 0..4 {
-            line = line.replace(&(8001 + index).to_string(), &env.port(index).to_string());
-        }
-        let run = Run::of(env.command("sh", &clone).args(["-c", &line]).output().unwrap());
-        assert!(run.status <= 1, "{line}: {run:?}");
-        let mut printed = run.stdout.replace(env.root().to_str().unwrap(), "/home/me");
-        for index in 0..4 {
-            printed = printed.replace(&env.port(index).to_string(), &(8001 + index).to_string());
-        }
-        assert_eq!(squeezed(&printed), squeezed(shown.trim_end_matches('\n')), "{line}: {run:?}");
-    }
+    assert!(console::is_as_shown("README.md", env, &clone, false) >= 4);
+}
+
+#[test]
+fn what_the_tutorial_shows_is_what_comes() {
+    let mut env = TestEnv::new();
+    env.set("GIT_PORT_TIME", "2026-01-01T00:00:00Z");
+    env.repo("shop");
+    let root = env.root();
+    assert!(console::is_as_shown("docs/tutorial.md", env, &root, true) >= 15);
 }
 
 #[test]

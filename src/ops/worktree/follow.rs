@@ -179,8 +179,8 @@ pub fn welcome(ctx: &mut Context, repo: &Repo) -> Result<Vec<(Worktree, Allocate
     }
 }
 
-/// Returns the linked worktrees of a repository that have no token yet and that are its own: a copy of a
-/// repository lists the original's worktrees.
+/// Returns the linked worktrees of a repository that are complete, have no token yet and are its own: a
+/// copy of a repository lists the original's worktrees.
 pub fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
     let is_new = |worktree: &Worktree| {
         // git holds this lock while it makes the worktree; the hook may still come.
@@ -190,6 +190,8 @@ pub fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
             && !in_the_making
             && matches!(identity::find_token(worktree), Ok(None))
             && worktree.is_connected()
+            // What a killed git left is cleared away one day; a token would keep it.
+            && worktree.has_head()
     };
     Ok(repo.worktrees()?.into_iter().filter(is_new).collect())
 }

@@ -97,6 +97,25 @@ fn a_half_made_one_is_left_alone() {
     assert!(!admin.join("git-port-id").exists());
 }
 
+/// git writes `HEAD` last, and in between syncs it, which takes seconds on a busy disk.
+#[test]
+fn one_without_a_head_is_left_alone() {
+    let lab = populated();
+    lab.git("worktree add -q --detach ../work/made");
+    let admin = lab.admin().with_file_name("made");
+    let head = fs::read(admin.join("HEAD")).unwrap();
+    fs::rename(admin.join("HEAD"), admin.join("HEAD.lock")).unwrap();
+    let mut watcher = watch(&lab, "200ms");
+    lab.env.ok(&lab.repo, "list");
+    fs::write(admin.join("HEAD"), "").unwrap();
+    lab.env.ok(&lab.repo, "cleanup");
+    watcher.listen(Duration::from_millis(300));
+    assert_eq!(watcher.told.len(), 1, "{:#?}", watcher.told);
+    assert!(!admin.join("git-port-id").exists());
+    fs::write(admin.join("HEAD"), head).unwrap();
+    watcher.wait_for("allocated", |told| told["worktree"].as_str() == made(&lab).to_str());
+}
+
 /// A cleanup in a loop must not take anything from worktrees that are just being made.
 #[test]
 fn what_is_being_made_is_never_released() {
