@@ -88,36 +88,38 @@ impl Command {
         self.status()
     }
 
-    /// Runs it to its end. Its standard error is passed on line by line, up to the first line that
-    /// `holds_back` picks; that and what follows is returned.
+    /// Runs it to its end. Its standard error, and if asked its standard output, is passed on line by line on
+    /// ours, up to the first line that `holds_back` picks; that and what follows is returned.
     pub fn status_holding_back(
         mut self,
         stdout_on_stderr: bool,
         holds_back: &dyn Fn(&[u8]) -> bool,
     ) -> Result<(ExitStatus, Vec<u8>), SystemError> {
-        if stdout_on_stderr {
-            self.inner.stdout(std::io::stderr());
-        }
-        self.inner.stderr(Stdio::piped());
         let failed = |program: &str| {
             let program = program.to_owned();
             move |source| SystemError::Program { program, source }
         };
+        let (words, stream) = std::io::pipe().map_err(failed(&self.program))?;
+        if stdout_on_stderr {
+            // Through the same pipe, so that lines keep their order.
+            self.inner.stdout(stream.try_clone().map_err(failed(&self.program))?);
+        }
+        self.inner.stderr(stream);
         let mut child = self.inner.spawn().map_err(failed(&self.program))?;
+        // What is kept here of the pipe would keep it open.
+        drop(self.inner);
         let mut held = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            let mut reader = BufReader::new(stderr);
-            let mut line = Vec::new();
-            // A program it left behind may keep the stream open; then this waits for that, too, as a shell
-            // that reads a pipe does.
-            while reader.read_until(b'\n', &mut line).map_err(failed(&self.program))? > 0 {
-                if !held.is_empty() || holds_back(&line) {
-                    held.extend_from_slice(&line);
-                } else {
-                    pass_on(&line);
-                }
-                line.clear();
+        let mut reader = BufReader::new(words);
+        let mut line = Vec::new();
+        // A program it left behind may keep the stream open; then this waits for that, too, as a shell
+        // that reads a pipe does.
+        while reader.read_until(b'\n', &mut line).map_err(failed(&self.program))? > 0 {
+            if !held.is_empty() || holds_back(&line) {
+                held.extend_from_slice(&line);
+            } else {
+                pass_on(&line);
             }
+            line.clear();
         }
         let status = child.wait().map_err(failed(&self.program))?;
         Ok((status, held))
