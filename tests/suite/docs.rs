@@ -1,6 +1,7 @@
 //! The documents say what the program does: their commands are run, their tables compared.
 
 mod console;
+mod pages;
 
 use std::collections::BTreeSet;
 use std::fs;

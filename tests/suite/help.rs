@@ -27,7 +27,7 @@ fn commands(env: &TestEnv) -> Vec<Vec<String>> {
 }
 
 /// git answers for its own verbs.
-fn is_gits(verb: &str) -> bool {
+pub(super) fn is_gits(verb: &str) -> bool {
     ["add", "move", "lock", "unlock", "prune", "repair"].contains(&verb)
 }
 
