@@ -40,6 +40,8 @@ pub struct Context {
     pub user: Option<String>,
     /// `--registry`, which wins over the configuration.
     registry: Option<String>,
+    /// What the configuration says of it, once that is known.
+    named: OnceCell<Option<String>>,
     patience: Patience,
     /// Where one stands, if it is not the current folder.
     folder: Option<PathBuf>,
@@ -71,6 +73,7 @@ impl Context {
             dirs,
             user,
             registry,
+            named: OnceCell::new(),
             patience: PATIENCE,
             folder: None,
             repo: OnceCell::new(),
@@ -90,6 +93,7 @@ impl Context {
             dirs: self.dirs.clone(),
             user: self.user.clone(),
             registry: self.registry.clone(),
+            named: OnceCell::new(),
             patience: self.patience,
             folder,
             repo: OnceCell::new(),
@@ -103,11 +107,10 @@ impl Context {
         self.folder.as_deref()
     }
 
-    /// Waits for locks no longer than this.
+    /// Waits for locks no longer than this. To be said before the registry is asked for: one that is open
+    /// goes on waiting as long as before.
     pub fn limit_patience(&mut self, patience: Duration) {
         self.patience = patience.into();
-        // One that is open already would go on waiting as long as before.
-        self.store = None;
     }
 
     /// Notes what the user should know, whatever the command answers; once.
@@ -122,6 +125,11 @@ impl Context {
         std::mem::take(&mut self.notes)
     }
 
+    /// Says whether variables name the repository, or say where to look for it.
+    pub fn is_redirected(&self) -> bool {
+        REDIRECTIONS.iter().any(|name| self.environment.os(name).is_some())
+    }
+
     /// Returns the repository one stands in.
     pub fn repo(&self) -> Result<Repo> {
         if let Some(repo) = self.repo.get() {
@@ -131,8 +139,7 @@ impl Context {
             let repo = Repo::at(folder)?;
             return Ok(self.repo.get_or_init(|| repo).clone());
         }
-        let redirected = REDIRECTIONS.iter().any(|name| self.environment.os(name).is_some());
-        let repo = Repo::discover(redirected)?;
+        let repo = Repo::discover(self.is_redirected())?;
         Ok(self.repo.get_or_init(|| repo).clone())
     }
 
@@ -150,8 +157,16 @@ impl Context {
 
     /// Returns the settings that hold in this worktree of this repository, or outside of any.
     pub fn settings(&mut self, repo: Option<&Repo>, worktree: Option<&Path>) -> Result<Settings> {
-        let ranges = self.registry_ranges();
-        self.load_settings(repo, worktree, &ranges)
+        let settings = self.load_settings(repo, worktree, &[])?;
+        match self.registry_ranges() {
+            ranges if ranges.is_empty() => Ok(settings),
+            ranges => self.load_settings(repo, worktree, &ranges),
+        }
+    }
+
+    /// Returns the settings as far as they are known without the registry, which keeps nothing but ranges.
+    pub fn settings_without_registry(&self, repo: &Repo, worktree: &Path) -> Result<Settings> {
+        self.load_settings(Some(repo), Some(worktree), &[])
     }
 
     /// Returns the settings that hold in this worktree of this repository; where its files are wrong,
@@ -195,6 +210,8 @@ impl Context {
             common_dir: repo.map(|repo| repo.common_dir.as_path()),
             registry_ranges,
         })?;
+        // The registry may be named by the user's file or a variable, never by a repository.
+        let _ = self.named.set(settings.registry.clone());
         Ok(settings)
     }
 
@@ -222,10 +239,10 @@ impl Context {
     }
 
     fn open_store(&self) -> Result<Box<dyn Store>> {
-        let named = match &self.registry {
-            Some(registry) => Some(registry.clone()),
-            // The registry may be named by the user's file or a variable, never by a repository.
-            None => self.load_settings(None, None, &[])?.registry,
+        let named = match (&self.registry, self.named.get()) {
+            (Some(registry), _) => Some(registry.clone()),
+            (None, Some(named)) => named.clone(),
+            (None, None) => self.load_settings(None, None, &[])?.registry,
         };
         let path = match named {
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {

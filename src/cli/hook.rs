@@ -1,15 +1,16 @@
 //! `git port hook`
 
 use std::ffi::OsString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::git::hooks::Mechanism;
 use crate::ops::hook;
+pub(super) use crate::ops::hook::is_idle;
 use crate::output::Output;
 
 /// Install the hook that gives plain git worktree add its ports
@@ -56,12 +57,32 @@ struct View {
     notes: Vec<String>,
 }
 
-/// Says whether git runs us as a hook, which must end with 0 whatever happens.
-pub(super) fn is_entry_point(args: &[OsString]) -> bool {
-    args.get(1).is_some_and(|arg| arg == "hook") && args.get(2).is_some_and(|arg| arg == "post-checkout")
+/// Returns what git passes if it runs us as a hook.
+pub(super) fn arguments(args: &[OsString]) -> Option<&[OsString]> {
+    match args {
+        [_, hook, name, rest @ ..] if hook == "hook" && name == "post-checkout" => Some(rest),
+        _ => None,
+    }
 }
 
 impl Args {
+    /// Says how long git-port waits for locks, where git waits for git-port.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        matches!(self.command, Command::PostCheckout { .. }).then_some(hook::PATIENCE)
+    }
+
+    /// Says whether there is anything to do, before the registry is opened for it: a hook for all
+    /// repositories is called in many that have no use for ports.
+    pub(super) fn has_work(&self, ctx: &mut Context, out: &Output) -> bool {
+        if !matches!(self.command, Command::PostCheckout { .. }) {
+            return true;
+        }
+        hook::is_wanted(ctx).unwrap_or_else(|error| {
+            tell_failure(out, &error);
+            false
+        })
+    }
+
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
         match self.command {
             Command::Install(Where { global }) => {
@@ -90,7 +111,7 @@ impl Args {
                 }
             }
             Command::Status(Where { global }) => return status(ctx, out, global),
-            Command::PostCheckout { arguments } => post_checkout(ctx, out, &arguments),
+            Command::PostCheckout { .. } => post_checkout(ctx, out),
         }
         Ok(0)
     }
@@ -122,16 +143,19 @@ fn status(ctx: &mut Context, out: &Output, global: bool) -> Result<u8> {
 }
 
 /// Nothing that happens here may keep git from its work, so nothing is reported as a failure.
-fn post_checkout(ctx: &mut Context, out: &Output, arguments: &[OsString]) {
-    match catch_unwind(AssertUnwindSafe(|| hook::post_checkout(ctx, arguments))) {
-        Ok(Ok(placed)) => {
+fn post_checkout(ctx: &mut Context, out: &Output) {
+    match hook::post_checkout(ctx) {
+        Ok(placed) => {
             for one in placed {
                 out.status(&format!("Allocated Port: {} ({})", one.allocation.port, one.allocation.service));
             }
         }
-        Ok(Err(error)) => out.warning(&format!("this worktree has no ports yet: {}", error.full_message())),
-        Err(_) => out.warning("this worktree has no ports yet: git-port failed"),
+        Err(error) => tell_failure(out, &error),
     }
+}
+
+fn tell_failure(out: &Output, error: &Error) {
+    out.warning(&format!("this worktree has no ports yet: {}", error.full_message()));
 }
 
 fn describe(mechanism: &Mechanism) -> String {

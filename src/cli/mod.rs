@@ -37,11 +37,14 @@ mod worktree;
 
 use std::ffi::OsString;
 use std::io;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind as Kind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Environment};
 use crate::context::Context;
@@ -160,15 +163,19 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
     if environment.os("COMPLETE").is_some() && completions::answer(&args) {
         return 0;
     }
-    // What a hook does must never fail git, whatever is wrong.
-    let is_hook = hook::is_entry_point(&args);
+    if let Some(arguments) = hook::arguments(&args) {
+        if !hook::is_idle(&environment, arguments) {
+            // What a hook does must never fail git, whatever is wrong.
+            let _ = catch_unwind(AssertUnwindSafe(|| run(args.clone(), None, environment)));
+        }
+        return 0;
+    }
     let (head, rest) = passthrough::split(args);
-    let status = run(head, rest, environment);
-    if is_hook { 0 } else { status }
+    run(head, rest, environment)
 }
 
 fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environment) -> u8 {
-    let Cli { global, command } = match Cli::try_parse_from(&args) {
+    let Cli { global, command } = match parse(&args) {
         Ok(cli) => cli,
         Err(error) => return usage(error, &args, &environment),
     };
@@ -185,6 +192,14 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
     finish(&out, status)
 }
 
+/// Parses the command line. Taking the grammar of every command apart again would cost as much as `get`
+/// does besides, and the process ends soon.
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut grammar = ManuallyDrop::new(command());
+    let mut matches = grammar.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut grammar))
+}
+
 /// Runs a command on a registry that can be trusted.
 fn attended(
     command: Command,
@@ -193,13 +208,24 @@ fn attended(
     ctx: &mut Context,
     out: &Output,
 ) -> Result<u8> {
+    if let Some(patience) = command.patience() {
+        ctx.limit_patience(patience);
+    }
+    if let Command::Hook(hook) = &command
+        && !hook.has_work(ctx, out)
+    {
+        return Ok(0);
+    }
+    if let Some(answered) = command.run_at_hand(ctx, out) {
+        return answered;
+    }
     if !command.uses_registry() {
         return dispatch(command, rest, ctx, out);
     }
     let mut first = Some(command);
     recovery::attended(ctx, &mut |recovered| tell(out, recovered), &mut |ctx| {
         // Run again, it is parsed again: the first run has used it up.
-        let parsed = || Cli::try_parse_from(args).map_err(Error::usage);
+        let parsed = || parse(args).map_err(Error::usage);
         let command = first.take().map_or_else(|| parsed().map(|cli| cli.command), Ok)?;
         dispatch(command, rest.clone(), ctx, out)
     })
@@ -243,6 +269,25 @@ impl Command {
             self,
             Self::ShellInit(_) | Self::Completions(_) | Self::Man(_) | Self::Doctor(_) | Self::Mcp(_)
         )
+    }
+
+    /// Answers what is asked at every prompt without opening anything, where that is possible.
+    fn run_at_hand(&self, ctx: &mut Context, out: &Output) -> Option<Result<u8>> {
+        match self {
+            Self::Get(args) => args.run_at_hand(ctx, out),
+            Self::Env(args) => args.run_at_hand(ctx, out),
+            _ => None,
+        }
+    }
+
+    /// Says how long the command waits for locks, if not as long as the others.
+    fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Hook(hook) => hook.patience(),
+            // One who asks it to stop does not wait for a registry that somebody holds.
+            Self::Watch(_) => Some(crate::ops::watch::PATIENCE),
+            _ => None,
+        }
     }
 
     /// Says whether the answer depends on which worktrees there are. What is asked for at every prompt, and

@@ -6,7 +6,7 @@ use crate::ops::env::GetRequest;
 use crate::output::Output;
 use crate::registry::{Allocation, EnvironmentName, ServicePath};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct ServiceArgs {
     /// The service, or <project>/<service> [default: the primary one]
     ///

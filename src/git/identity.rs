@@ -20,6 +20,8 @@ const REPOSITORY: &str = "repo-id";
 const LINKED: &str = "git-port-id";
 /// The file beside it that holds its copy of its allocations.
 const LINKED_COPY: &str = "git-port.json";
+/// The file that says for which state of the registry that copy was seen to be right.
+const LINKED_SEAL: &str = "git-port-seal";
 
 /// Returns the file that holds a worktree's token.
 pub fn token_file(worktree: &Worktree) -> PathBuf {
@@ -45,6 +47,21 @@ pub fn write_copy(worktree: &Worktree, contents: &[u8]) -> Result<(), GitError> 
     Ok(files::replace_from(&workshop(&file), &file, contents, Access::Private)?)
 }
 
+/// Returns the file that says for which state of the registry a worktree's copy was seen to be right.
+pub fn seal_file(worktree: &Worktree) -> PathBuf {
+    if worktree.main {
+        worktree.admin_dir.join(FOLDER).join("main-seal")
+    } else {
+        worktree.admin_dir.join(LINKED_SEAL)
+    }
+}
+
+/// Writes that file. It may be lost with the power: then the registry is asked again.
+pub fn write_seal(worktree: &Worktree, seal: &[u8]) -> Result<(), GitError> {
+    let file = seal_file(worktree);
+    Ok(files::replace_unsynced(&workshop(&file), &file, seal, Access::Private)?)
+}
+
 /// Returns the folder in which a file is written before it takes its place. git removes a worktree's
 /// administrative directory entry by entry, and fails if one is added meanwhile; so nothing stands there
 /// that is not finished.
@@ -67,7 +84,7 @@ pub fn finish_removal(worktree: &Worktree, ours: &str) -> bool {
     if worktree.main || !of_git.iter().all(|name| is_absent(&worktree.admin_dir.join(name))) {
         return false;
     }
-    let in_admin_dir = [token_file(worktree), copy_file(worktree)];
+    let in_admin_dir = [token_file(worktree), copy_file(worktree), seal_file(worktree)];
     let at_top = [worktree.path.join(ours)];
     // Whoever writes there may not have noticed yet.
     for _ in 0..5 {

@@ -6,6 +6,7 @@ pub mod half_made;
 pub mod hooks;
 pub mod identity;
 pub mod index;
+pub mod nearby;
 pub mod observe;
 pub mod program;
 pub mod repo;

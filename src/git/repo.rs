@@ -117,6 +117,9 @@ fn stands_in(repository: &git2::Repository, folder: &Path) -> Option<PathBuf> {
 }
 
 fn is_bare(common_dir: &Path) -> Option<bool> {
+    if super::nearby::is_usual(common_dir) {
+        return Some(false);
+    }
     git2::Repository::open(common_dir).ok().map(|repository| repository.is_bare())
 }
 

@@ -23,6 +23,14 @@ pub struct Worktree {
 }
 
 impl Worktree {
+    /// Returns the worktree with this top folder whose hook git runs with this `GIT_DIR`.
+    pub fn of_hook(top: &Path, git_dir: &Path) -> Option<Self> {
+        let (path, admin_dir) = (top.canonicalize().ok()?, git_dir.canonicalize().ok()?);
+        // A linked worktree's has a file that leads to the common one (gitrepository-layout(5)).
+        let main = !admin_dir.join("commondir").exists();
+        Some(Self { locked: !main && admin_dir.join("locked").exists(), admin_dir, path, main })
+    }
+
     /// Returns the name of its folder, by which people call it.
     pub fn name(&self) -> String {
         self.path.file_name().unwrap_or_else(|| OsStr::new("/")).to_string_lossy().into_owned()

@@ -105,6 +105,10 @@ fn live(ctx: &mut Context, token: &Token) -> Result<Vec<Allocation>> {
 }
 
 fn write_copy(worktree: &Worktree, token: &Token, allocations: &[Allocation]) -> Result<()> {
+    Ok(identity::write_copy(worktree, &copy_text(token, allocations))?)
+}
+
+fn copy_text(token: &Token, allocations: &[Allocation]) -> Vec<u8> {
     let copy = Copy {
         version: 1,
         worktree: token.to_string(),
@@ -112,19 +116,41 @@ fn write_copy(worktree: &Worktree, token: &Token, allocations: &[Allocation]) ->
     };
     let mut text = serde_json::to_vec(&copy).unwrap_or_default();
     text.push(b'\n');
-    Ok(identity::write_copy(worktree, &text)?)
+    text
 }
 
 /// Returns a worktree's allocations from its own copy; none if there is no copy, or it is not this
 /// worktree's.
 pub fn load(worktree: &Worktree) -> Option<Vec<Allocation>> {
+    load_of(worktree, &identity::find_token(worktree).ok().flatten()?)
+}
+
+/// As [`load`], of a worktree whose token is known.
+pub(super) fn load_of(worktree: &Worktree, token: &Token) -> Option<Vec<Allocation>> {
     let text = files::load(&identity::copy_file(worktree)).ok().flatten()?;
     let copy: Copy = serde_json::from_slice(&text).ok()?;
-    let token = identity::find_token(worktree).ok().flatten()?;
     if copy.worktree != token.as_str() {
         return None;
     }
-    copy.allocations.into_iter().map(|copied| copied.restore(&token)).collect()
+    copy.allocations.into_iter().map(|copied| copied.restore(token)).collect()
+}
+
+/// Says whether a worktree's copy says what the registry says. One that does not is written anew.
+pub(super) fn is_right(ctx: &mut Context, worktree: &Worktree) -> bool {
+    let Ok(Some(token)) = identity::find_token(worktree) else { return false };
+    let Ok(allocations) = live(ctx, &token) else { return false };
+    let there = files::load(&identity::copy_file(worktree)).ok().flatten();
+    if there.as_deref() == Some(&copy_text(&token, &allocations)) {
+        return true;
+    }
+    // A new one proves nothing yet: another may have been about to write an older one.
+    let _ = write_copy(worktree, &token, &allocations);
+    false
+}
+
+/// Says whether a worktree's file of variables, if it is git-port's, is this worktree's own.
+pub(super) fn is_own_env_file(standing: &Standing, token: &Token) -> bool {
+    found_identity(standing).is_none_or(|found| found.token == token.as_str())
 }
 
 /// How a worktree's file of variables stands.

@@ -2,7 +2,7 @@
 
 use super::allocate::{self, AllocateRequest, ServiceRequest};
 use super::standing::{self, Standing};
-use super::{copies, discover};
+use super::{at_hand, copies, discover};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
@@ -27,6 +27,35 @@ pub struct GetRequest {
     pub session: Option<String>,
 }
 
+/// Returns what [`get`] would, if the worktree's own copy is sure to hold it.
+pub fn find_at_hand(ctx: &mut Context, request: &GetRequest) -> Option<Allocation> {
+    if request.project.is_some() {
+        return None;
+    }
+    let (standing, allocations) = at_hand::find(ctx)?;
+    let allocations = of_environment(&standing, allocations, request.environment.as_ref())?;
+    find_wanted(&allocations, request.service.as_ref()).cloned()
+}
+
+/// Returns those of a worktree's allocations that are of one environment, unless it is one whose
+/// allocations are not the worktree's, or the registry must be asked about it.
+fn of_environment(
+    standing: &Standing,
+    mut allocations: Vec<Allocation>,
+    environment: Option<&EnvironmentName>,
+) -> Option<Vec<Allocation>> {
+    let environment = standing::environment(&standing.settings, environment).ok()?;
+    allocations.retain(|allocation| allocation.environment == environment);
+    (!environment.is_production()).then_some(allocations)
+}
+
+fn find_wanted<'a>(allocations: &'a [Allocation], service: Option<&ServiceName>) -> Option<&'a Allocation> {
+    allocations.iter().find(|allocation| match service {
+        Some(service) => allocation.service == *service,
+        None => allocation.primary,
+    })
+}
+
 /// Returns the allocation of a service in the worktree one stands in, allocating it if there is none and
 /// the request lets us.
 pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
@@ -43,18 +72,11 @@ pub fn get(ctx: &mut Context, request: &GetRequest) -> Result<Allocation> {
     let standing = Standing::here(ctx)?;
     let environment = standing::environment(&standing.settings, request.environment.as_ref())?;
     copies::mend(ctx, &standing);
+    at_hand::note(ctx, &standing.worktree);
     // A production service is no worktree's, so none of them is the one `PORT` stands for.
     let first = || standing.default_services().into_iter().next().filter(|_| environment.is_production());
     let service = request.service.clone().or_else(first);
-    let wanted = |allocations: &[Allocation]| {
-        allocations
-            .iter()
-            .find(|allocation| match &service {
-                Some(service) => allocation.service == *service,
-                None => allocation.primary,
-            })
-            .cloned()
-    };
+    let wanted = |allocations: &[Allocation]| find_wanted(allocations, service.as_ref()).cloned();
     if let Some(allocation) = wanted(&allocations(ctx, &standing, &environment)?) {
         return Ok(allocation);
     }
@@ -115,6 +137,26 @@ pub struct Environmental {
     pub allocations: Vec<Allocation>,
 }
 
+/// Returns what [`env`] would, if the worktree's own copy is sure to hold it.
+pub fn find_env_at_hand(
+    ctx: &mut Context,
+    environment: Option<&EnvironmentName>,
+) -> Option<Result<Environmental>> {
+    let (standing, allocations) = at_hand::find(ctx)?;
+    let allocations = of_environment(&standing, allocations, environment)?;
+    if allocations.is_empty() || is_service_missing(&standing, &allocations) {
+        return None;
+    }
+    let environment = standing::environment(&standing.settings, environment).ok()?;
+    let variables = variables(ctx, &standing, &environment, &allocations);
+    Some(variables.map(|variables| Environmental { variables, allocations }))
+}
+
+fn is_service_missing(standing: &Standing, allocations: &[Allocation]) -> bool {
+    let has = |name: &ServiceName| allocations.iter().any(|allocation| allocation.service == *name);
+    standing.settings.services.iter().any(|service| !has(&service.name))
+}
+
 /// Returns the variables of the worktree one stands in, allocating its services if it has none.
 pub fn env(
     ctx: &mut Context,
@@ -134,13 +176,9 @@ pub fn env_in(
 ) -> Result<Environmental> {
     let environment = standing::environment(&standing.settings, environment)?;
     copies::mend(ctx, standing);
+    at_hand::note(ctx, &standing.worktree);
     let mut allocations = allocations(ctx, standing, &environment)?;
-    let missing = standing
-        .settings
-        .services
-        .iter()
-        .any(|service| !allocations.iter().any(|allocation| allocation.service == service.name));
-    if allocate && (allocations.is_empty() || missing) {
+    if allocate && (allocations.is_empty() || is_service_missing(standing, &allocations)) {
         let request =
             AllocateRequest { environment: Some(environment.clone()), ..AllocateRequest::default() };
         match allocate::allocate_in(ctx, standing, request) {

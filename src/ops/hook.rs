@@ -5,35 +5,52 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::allocate::{self, AllocateRequest, Placed};
-use super::standing::Standing;
-use crate::config::HookRepositories;
+use super::standing::{self, Standing};
+use crate::config::{Environment, HookRepositories};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::hooks::{self, HookStatus, Installed, Scope, Uninstalled};
-use crate::git::identity;
+use crate::git::{Worktree, identity, nearby};
 
 /// git waits for its hooks; a registry that others hold is left for the next command.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Gives a new worktree its ports, as `post-checkout` is called for it. Returns what it got: nothing, if
-/// there was nothing to do.
-pub fn post_checkout(ctx: &mut Context, arguments: &[OsString]) -> Result<Vec<Placed>> {
-    let event = hooks::parse_event(arguments);
-    let disabled = ctx.environment.os("GIT_PORT_DISABLE").is_some_and(|value| value == "1");
-    let made_by_us = ctx.environment.os(super::worktree::CREATE_VARIABLE).is_some();
-    if !event.branch_checkout || disabled || made_by_us {
-        return Ok(Vec::new());
+/// Says whether there is nothing to do for `post-checkout`, from what its arguments, the variables and a
+/// few small files of the worktree one stands in say. git calls hooks at the top of the worktree.
+///
+/// Almost every call ends here, so nothing is opened: no repository, no registry, no configuration.
+pub fn is_idle(environment: &Environment, arguments: &[OsString]) -> bool {
+    let disabled = environment.os("GIT_PORT_DISABLE").is_some_and(|value| value == "1");
+    let made_by_us = environment.os(super::worktree::CREATE_VARIABLE).is_some();
+    if !hooks::parse_event(arguments).branch_checkout || disabled || made_by_us {
+        return true;
     }
-    ctx.limit_patience(PATIENCE);
-    let standing = Standing::here(ctx)?;
+    let top = Path::new(".");
+    let here = match environment.os("GIT_DIR") {
+        Some(git_dir) => Worktree::of_hook(top, Path::new(git_dir)),
+        None => nearby::find(top).map(|(_, worktree)| worktree),
+    };
+    here.is_some_and(|worktree| matches!(identity::find_token(&worktree), Ok(Some(_))))
+}
+
+/// Says whether the worktree one stands in is one that is to get ports unasked. Asks no registry.
+pub fn is_wanted(ctx: &mut Context) -> Result<bool> {
+    let repo = ctx.repo()?;
+    let worktree = standing::current(ctx, &repo)?;
     // A submodule is no worktree of the project one works on.
-    let is_submodule = standing.worktree.main && is_in_modules(&standing.repo.common_dir);
-    let known = identity::find_repository_token(&standing.repo.common_dir)?.is_some();
-    let wanted =
-        known || standing.settings.configured || standing.settings.hook.repositories == HookRepositories::All;
-    if is_submodule || !wanted || identity::find_token(&standing.worktree)?.is_some() {
-        return Ok(Vec::new());
+    if worktree.main && is_in_modules(&repo.common_dir) || identity::find_token(&worktree)?.is_some() {
+        return Ok(false);
     }
+    if identity::find_repository_token(&repo.common_dir)?.is_some() {
+        return Ok(true);
+    }
+    let settings = ctx.settings_without_registry(&repo, &worktree.path)?;
+    Ok(settings.configured || settings.hook.repositories == HookRepositories::All)
+}
+
+/// Gives a new worktree its ports, as `post-checkout` is called for it. Returns what it got.
+pub fn post_checkout(ctx: &mut Context) -> Result<Vec<Placed>> {
+    let standing = Standing::here(ctx)?;
     Ok(allocate::allocate_in(ctx, &standing, AllocateRequest::default())?.placed)
 }
 

@@ -2,6 +2,7 @@
 //! nothing that was typed.
 
 pub mod allocate;
+pub mod at_hand;
 pub mod audit;
 pub mod catalogue;
 pub mod check;

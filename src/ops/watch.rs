@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_millis(200);
 const RESTLESS: Duration = Duration::from_secs(2);
 
 /// How long one waits for the registry.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 /// How soon one looks again after a look that failed.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -98,8 +98,6 @@ pub fn watch(ctx: &mut Context, request: WatchRequest, tell: &mut dyn FnMut(Happ
     let mut last_trouble = None;
     let mut started = false;
     let mut settled = false;
-    // One who asks it to stop does not wait for a registry that somebody holds.
-    ctx.limit_patience(PATIENCE);
     loop {
         let trouble = |message: String| Happened::Trouble { message };
         let mut failed = false;

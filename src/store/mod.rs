@@ -18,6 +18,7 @@ use crate::registry::{
     Allocation, EnvironmentName, Event, HealthCheck, Port, PortRange, ProjectName, Protocol, RangeRecord,
     Reservation, RunRecord, ServiceName, Token, WorktreeRecord,
 };
+use crate::system::files::Trace;
 
 /// Why the registry did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -218,6 +219,12 @@ pub trait Store: Send {
     /// Returns a number that is another one after whoever has written, so that one who waits for changes
     /// need not read all of it; none where it can only be read.
     fn stamp(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Returns what tells the present state of the registry from every other, without opening it; none
+    /// where nothing does, as with a server.
+    fn traces(&self) -> Option<Vec<Trace>> {
         None
     }
 

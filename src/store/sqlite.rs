@@ -27,11 +27,12 @@ use super::care::Care;
 use super::migrate::{APPLICATION_ID, MIN_READER, MIN_WRITER, SQLITE, VERSION};
 use super::{Rows, Store, StoreError, Transaction, Verdict};
 use crate::system::clock::Clock;
+use crate::system::files::Trace;
 use crate::system::lock::{Lock, Patience};
 use crate::system::{SystemError, files};
 use file::{
-    Identity, failure, fold_log, identity, immutable, is_for_want_of_writing, is_full, is_scarce, log_size,
-    on_network, safe_folder,
+    Identity, beside, failure, fold_log, identity, immutable, is_for_want_of_writing, is_full, is_scarce,
+    log_size, on_network, safe_folder,
 };
 use rows::SqliteRows;
 
@@ -418,6 +419,20 @@ impl Store for SqliteStore {
         let (device, inode) = open.identity?;
         let version: i64 = open.connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()?;
         Some(version.unsigned_abs() ^ inode.rotate_left(32) ^ device.rotate_left(48))
+    }
+
+    fn traces(&self) -> Option<Vec<Trace>> {
+        // Every commit writes into the log or into the file itself. What a server for files says of them
+        // may be old.
+        if on_network(self.folder()) {
+            return None;
+        }
+        let file = files::trace(&self.path).filter(|file| file.age.is_some())?;
+        let log = files::trace(&beside(&self.path, "-wal"))?;
+        // Opening the file makes an empty one, and that is no change.
+        let log = if log.size == 0 { Trace::default() } else { log };
+        let mending = files::trace(&beside(&self.path, ".mending"))?;
+        Some(vec![file, log, mending])
     }
 
     fn care(&mut self) -> Option<&mut dyn Care> {

@@ -107,6 +107,14 @@ pub fn replace_from(dir: &Path, path: &Path, contents: &[u8], access: Access) ->
     Ok(())
 }
 
+/// As [`replace_from`], without waiting until it is on the disk: after a power cut it may be anything.
+pub fn replace_unsynced(dir: &Path, path: &Path, contents: &[u8], access: Access) -> Result<(), SystemError> {
+    refuse_symlink(path)?;
+    let file = draft_unsynced(dir, path, "write", contents, access)?;
+    file.persist(path).map_err(|error| SystemError::file("write", path)(error.error))?;
+    Ok(())
+}
+
 /// Creates the file with this contents unless it is there already. Returns whether it was created.
 ///
 /// Of several processes at once exactly one creates it, and nobody ever sees it half written.
@@ -132,6 +140,18 @@ fn draft(
     contents: &[u8],
     access: Access,
 ) -> Result<tempfile::NamedTempFile, SystemError> {
+    let file = draft_unsynced(dir, path, act, contents, access)?;
+    file.as_file().sync_all().map_err(SystemError::file(act, path))?;
+    Ok(file)
+}
+
+fn draft_unsynced(
+    dir: &Path,
+    path: &Path,
+    act: &'static str,
+    contents: &[u8],
+    access: Access,
+) -> Result<tempfile::NamedTempFile, SystemError> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".git-port-").suffix(".tmp");
     #[cfg(unix)]
@@ -142,8 +162,7 @@ fn draft(
     #[cfg(not(unix))]
     let _ = access;
     let mut file = builder.tempfile_in(dir).map_err(SystemError::file(act, path))?;
-    let written = file.write_all(contents).and_then(|()| file.as_file().sync_all());
-    written.map_err(SystemError::file(act, path))?;
+    file.write_all(contents).map_err(SystemError::file(act, path))?;
     Ok(file)
 }
 
@@ -198,6 +217,49 @@ pub fn ensure_line(path: &Path, line: &str) -> Result<(), SystemError> {
     addition.push_str(line);
     addition.push('\n');
     file.write_all(addition.as_bytes()).map_err(failed)
+}
+
+/// Which file stands at a path and when it was last changed, as the system tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Tells this state of the file from every other, if `age` is more than the system's clock ticks for
+    /// the file system's times.
+    pub text: String,
+    /// How long ago it was changed; nothing, if its date is to come. None if there is no such file.
+    pub age: Option<std::time::Duration>,
+    /// How long it is.
+    pub size: u64,
+}
+
+/// Returns the trace of a file, or of there being none; none where that cannot be told, or
+/// it is not a file.
+#[cfg(unix)]
+pub fn trace(path: &Path) -> Option<Trace> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if is_absent(&error) => return Some(Trace::default()),
+        Err(_) => return None,
+    };
+    if !metadata.is_file() {
+        return None;
+    }
+    let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+    let text = format!("{}:{}:{}:{seconds}.{nanoseconds}", metadata.dev(), metadata.ino(), metadata.size());
+    let age = metadata.modified().ok()?.elapsed().unwrap_or_default();
+    Some(Trace { text, age: Some(age), size: metadata.size() })
+}
+
+/// Returns the trace of a file; none where the system does not tell enough.
+#[cfg(not(unix))]
+pub fn trace(_path: &Path) -> Option<Trace> {
+    None
+}
+
+/// Says whether a file or folder belongs to the user who runs this.
+#[cfg(unix)]
+pub fn is_own(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
 }
 
 /// Returns how long ago a file or folder was changed; none if it is not there, or has a date to come.

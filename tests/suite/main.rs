@@ -10,6 +10,8 @@
 
 mod allocate;
 #[cfg(target_os = "linux")]
+mod at_hand;
+#[cfg(target_os = "linux")]
 mod audit;
 mod check;
 mod cleanup;

@@ -258,7 +258,8 @@ fn a_program_runs_where_the_registry_cannot_be_opened() {
     let folder = env.root().join("folder");
     fs::create_dir(&folder).unwrap();
     env.variables.push(("GIT_PORT_REGISTRY".to_owned(), folder.to_str().unwrap().to_owned()));
-    let run = env.git_port(&repo, ["run", "--", "sh", "-c", "echo $PORT $WEB_PORT; exit 7"]).exits_with(7);
+    let run =
+        env.git_port(&repo, ["run", "--", "sh", "-c", "echo $PORT $WEB_PORT; sleep 1; exit 7"]).exits_with(7);
     assert_eq!(run.stdout, format!("{0} {0}\n", env.port(0)));
     assert!(run.stderr.starts_with("warning: it runs, but that is not recorded: "), "{run:?}");
 }
