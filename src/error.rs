@@ -65,6 +65,11 @@ const KINDS: &[(ErrorKind, &str, u8, bool, u16)] = &[
 ];
 
 impl ErrorKind {
+    /// Returns every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|(kind, ..)| *kind)
+    }
+
     fn row(self) -> (&'static str, u8, bool, u16) {
         KINDS
             .iter()

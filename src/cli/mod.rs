@@ -8,6 +8,7 @@ mod completions;
 mod dashboard;
 mod doctor;
 mod env;
+mod explain;
 mod export;
 mod get;
 mod health;
@@ -147,6 +148,7 @@ enum Command {
     Init(init::Args),
     Suggest(suggest::Args),
     Doctor(doctor::Args),
+    Explain(explain::Args),
     Hook(hook::Args),
     Watch(watch::Args),
     ShellInit(shell_init::Args),
@@ -267,7 +269,12 @@ impl Command {
     fn uses_registry(&self) -> bool {
         !matches!(
             self,
-            Self::ShellInit(_) | Self::Completions(_) | Self::Man(_) | Self::Doctor(_) | Self::Mcp(_)
+            Self::ShellInit(_)
+                | Self::Completions(_)
+                | Self::Man(_)
+                | Self::Doctor(_)
+                | Self::Explain(_)
+                | Self::Mcp(_)
         )
     }
 
@@ -339,6 +346,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Init(args) => args.run(ctx, out),
         Command::Suggest(args) => args.run(ctx, out),
         Command::Doctor(args) => args.run(ctx, out),
+        Command::Explain(args) => args.run(out),
         Command::Hook(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),
         Command::ShellInit(args) => args.run(out),

@@ -97,6 +97,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("export", Reads, &["export"], None),
     operation("init", Writes, &["init"], None),
     operation("suggest", Reads, &["suggest"], None),
+    operation("explain", Reads, &["explain"], None),
     operation("doctor", Writes, &["doctor"], None),
     operation("hook", Writes, &["hook install", "hook uninstall", "hook status"], None),
     operation("watch", Destroys, &["watch"], None),

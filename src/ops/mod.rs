@@ -12,6 +12,7 @@ pub mod dashboard;
 pub mod discover;
 pub mod doctor;
 pub mod env;
+pub mod explain;
 pub mod export;
 pub mod health;
 pub mod history;

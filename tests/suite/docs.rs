@@ -151,26 +151,8 @@ fn the_templates_are_those_of_the_program() {
 
 #[test]
 fn the_error_codes_are_those_of_the_program() {
-    use ErrorKind as K;
-    let kinds = [
-        K::Usage,
-        K::NotFound,
-        K::Conflict,
-        K::RangeFull,
-        K::Reserved,
-        K::Refused,
-        K::NotARepository,
-        K::Worktree,
-        K::Config,
-        K::Busy,
-        K::Unavailable,
-        K::RegistryDamaged,
-        K::RegistryNewer,
-        K::Denied,
-        K::Internal,
-    ];
     let known: BTreeSet<_> =
-        kinds.iter().map(|kind| (format!("`{}`", kind.code()), kind.exit_status().to_string())).collect();
+        ErrorKind::all().map(|kind| (format!("`{}`", kind.code()), kind.exit_status().to_string())).collect();
     let text = read("docs/json.md");
     let errors = text.split("\n## Errors").nth(1).unwrap();
     let described: BTreeSet<_> =
@@ -199,6 +181,7 @@ fn the_json_document_names_every_field() {
         "init",
         "hook status",
         "doctor",
+        "explain",
         "template --list",
         "template vite --write",
         "trust --list",

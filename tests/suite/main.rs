@@ -32,6 +32,7 @@ mod doctor;
 mod env;
 #[cfg(unix)]
 mod env_formats;
+mod explain;
 mod export;
 mod front_ends;
 mod get;
