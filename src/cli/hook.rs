@@ -1,5 +1,7 @@
 //! `git port hook`
 
+mod agent;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -40,6 +42,40 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// What Claude Code runs
+    #[command(hide = true)]
+    Claude(Happened),
+    /// What Codex runs
+    #[command(hide = true)]
+    Codex(Happened),
+    /// What Conductor runs
+    #[command(hide = true)]
+    Conductor(Happened),
+    /// What Cursor runs
+    #[command(hide = true)]
+    Cursor(Happened),
+    /// What Emdash runs
+    #[command(hide = true)]
+    Emdash(Happened),
+    /// What Gemini CLI runs
+    #[command(hide = true)]
+    Gemini(Happened),
+    /// What git-worktree-runner runs
+    #[command(hide = true)]
+    Gtr(Happened),
+    /// What worktrunk runs
+    #[command(hide = true)]
+    Worktrunk(Happened),
+    /// What Zed runs
+    #[command(hide = true)]
+    Zed(Happened),
+}
+
+#[derive(Debug, clap::Args)]
+struct Happened {
+    /// What has happened
+    #[arg(value_name = "event")]
+    event: agent::Event,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,10 +101,19 @@ pub(super) fn arguments(args: &[OsString]) -> Option<&[OsString]> {
     }
 }
 
+/// Says whether an agent, or an app around one, runs us as its hook.
+pub(super) fn is_agents(args: &[OsString]) -> bool {
+    matches!(args, [_, hook, name, ..] if hook == "hook" && agent::HOSTS.iter().any(|host| name == host))
+}
+
 impl Args {
-    /// Says how long git-port waits for locks, where git waits for git-port.
+    /// Says how long git-port waits for locks, where git or an agent waits for git-port.
     pub(super) fn patience(&self) -> Option<Duration> {
-        matches!(self.command, Command::PostCheckout { .. }).then_some(hook::PATIENCE)
+        match self.command {
+            Command::Install(_) | Command::Uninstall(_) | Command::Status(_) => None,
+            Command::PostCheckout { .. } => Some(hook::PATIENCE),
+            _ => Some(agent::PATIENCE),
+        }
     }
 
     /// Says whether there is anything to do, before the registry is opened for it: a hook for all
@@ -112,6 +157,15 @@ impl Args {
             }
             Command::Status(Where { global }) => return status(ctx, out, global),
             Command::PostCheckout { .. } => post_checkout(ctx, out),
+            Command::Claude(one) => agent::answer("claude", one.event, ctx, out),
+            Command::Codex(one) => agent::answer("codex", one.event, ctx, out),
+            Command::Conductor(one) => agent::answer("conductor", one.event, ctx, out),
+            Command::Cursor(one) => agent::answer("cursor", one.event, ctx, out),
+            Command::Emdash(one) => agent::answer("emdash", one.event, ctx, out),
+            Command::Gemini(one) => agent::answer("gemini", one.event, ctx, out),
+            Command::Gtr(one) => agent::answer("gtr", one.event, ctx, out),
+            Command::Worktrunk(one) => agent::answer("worktrunk", one.event, ctx, out),
+            Command::Zed(one) => agent::answer("zed", one.event, ctx, out),
         }
         Ok(0)
     }

@@ -172,8 +172,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
         return 0;
     }
+    let is_agents_hook = hook::is_agents(&args);
     let (head, rest) = passthrough::split(args);
-    run(head, rest, environment)
+    let status = run(head, rest, environment);
+    if is_agents_hook { 0 } else { status }
 }
 
 fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environment) -> u8 {

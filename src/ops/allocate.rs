@@ -9,7 +9,7 @@ use std::path::Path;
 use attempt::Attempt;
 
 use super::standing::{self, Standing};
-use super::{cleanup, copies};
+use super::{adopt, cleanup, copies};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -92,6 +92,8 @@ pub(super) struct Claim<'a> {
     settings: &'a Settings,
     /// The service `PORT` stands for; any, where nothing is configured.
     primary: Option<ServiceName>,
+    /// The ports that a host has given the worktree, in the order of its services.
+    given: Vec<Port>,
 }
 
 /// Ensures the allocations that are asked for: in the worktree one stands in, or for a project.
@@ -135,7 +137,13 @@ pub fn allocate_in(
     }
     // A production service is not run from a worktree, and must not lose its port with one.
     let worktree = if environment.is_production() { None } else { Some(standing.record(ctx)?) };
+    let given = if environment == EnvironmentName::dev() {
+        adopt::given(ctx, &standing.worktree)
+    } else {
+        Vec::new()
+    };
     let claim = Claim {
+        given,
         project: standing.project.clone(),
         branch: worktree.as_ref().and_then(|worktree| worktree.branch.clone()),
         worktree,
@@ -163,8 +171,15 @@ fn allocate_outside(ctx: &mut Context, request: AllocateRequest) -> Result<Alloc
     if request.services.is_empty() {
         return Err(Error::usage("no service is named").hint("git port allocate <service> --project <name>"));
     }
-    let claim =
-        Claim { project, worktree: None, branch: None, environment, settings: &settings, primary: None };
+    let claim = Claim {
+        project,
+        worktree: None,
+        branch: None,
+        environment,
+        settings: &settings,
+        primary: None,
+        given: Vec::new(),
+    };
     place(ctx, &claim, &request)
 }
 

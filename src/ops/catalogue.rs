@@ -100,6 +100,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("explain", Reads, &["explain"], None),
     operation("doctor", Writes, &["doctor"], None),
     operation("hook", Writes, &["hook install", "hook uninstall", "hook status"], None),
+    operation("agent", Destroys, &[], None),
     operation("watch", Destroys, &["watch"], None),
     operation("service", Writes, &[], None),
     Operation { idempotent: false, ..operation("dashboard", Writes, &["dashboard"], None) },
@@ -107,7 +108,7 @@ pub const OPERATIONS: &[Operation] = &[
 
 /// What stands in `src/ops` and is no operation: parts that operations share.
 pub const PARTS: &[&str] =
-    &["at_hand", "catalogue", "copies", "discover", "machine", "recovery", "standing", "wiring"];
+    &["adopt", "at_hand", "catalogue", "copies", "discover", "machine", "recovery", "standing", "wiring"];
 
 /// Returns the operation that this MCP tool is.
 pub fn find_tool(name: &str) -> Option<&'static Operation> {

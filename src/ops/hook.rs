@@ -10,7 +10,7 @@ use crate::config::{Environment, HookRepositories};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::hooks::{self, HookStatus, Installed, Scope, Uninstalled};
-use crate::git::{Worktree, identity, nearby};
+use crate::git::{Repo, Worktree, identity, nearby};
 
 /// git waits for its hooks; a registry that others hold is left for the next command.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,9 +20,8 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// Almost every call ends here, so nothing is opened: no repository, no registry, no configuration.
 pub fn is_idle(environment: &Environment, arguments: &[OsString]) -> bool {
-    let disabled = environment.os("GIT_PORT_DISABLE").is_some_and(|value| value == "1");
     let made_by_us = environment.os(super::worktree::CREATE_VARIABLE).is_some();
-    if !hooks::parse_event(arguments).branch_checkout || disabled || made_by_us {
+    if !hooks::parse_event(arguments).branch_checkout || is_disabled(environment) || made_by_us {
         return true;
     }
     let top = Path::new(".");
@@ -37,14 +36,18 @@ pub fn is_idle(environment: &Environment, arguments: &[OsString]) -> bool {
 pub fn is_wanted(ctx: &mut Context) -> Result<bool> {
     let repo = ctx.repo()?;
     let worktree = standing::current(ctx, &repo)?;
-    // A submodule is no worktree of the project one works on.
-    if worktree.main && is_in_modules(&repo.common_dir) || identity::find_token(&worktree)?.is_some() {
+    if is_submodule(&repo, &worktree) || identity::find_token(&worktree)?.is_some() {
         return Ok(false);
     }
+    acts_in(ctx, &repo, &worktree)
+}
+
+/// Says whether it is a repository in which hooks give ports. Asks no registry.
+pub(super) fn acts_in(ctx: &Context, repo: &Repo, worktree: &Worktree) -> Result<bool> {
     if identity::find_repository_token(&repo.common_dir)?.is_some() {
         return Ok(true);
     }
-    let settings = ctx.settings_without_registry(&repo, &worktree.path)?;
+    let settings = ctx.settings_without_registry(repo, &worktree.path)?;
     Ok(settings.configured || settings.hook.repositories == HookRepositories::All)
 }
 
@@ -52,6 +55,16 @@ pub fn is_wanted(ctx: &mut Context) -> Result<bool> {
 pub fn post_checkout(ctx: &mut Context) -> Result<Vec<Placed>> {
     let standing = Standing::here(ctx)?;
     Ok(allocate::allocate_in(ctx, &standing, AllocateRequest::default())?.placed)
+}
+
+/// Says whether the user wants hooks to do nothing.
+pub(super) fn is_disabled(environment: &Environment) -> bool {
+    environment.os("GIT_PORT_DISABLE").is_some_and(|value| value == "1")
+}
+
+/// Says whether it is a submodule, which is no worktree of the project one works on.
+pub(super) fn is_submodule(repo: &Repo, worktree: &Worktree) -> bool {
+    worktree.main && is_in_modules(&repo.common_dir)
 }
 
 /// Says whether it is the directory of a submodule, `.git/modules/<name>`, of whatever repository. A

@@ -1,6 +1,8 @@
 //! What a user can do. Each operation takes a request and returns data; it prints nothing and parses
 //! nothing that was typed.
 
+mod adopt;
+pub mod agent;
 pub mod allocate;
 pub mod at_hand;
 pub mod audit;

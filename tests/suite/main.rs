@@ -8,6 +8,8 @@
     unreachable_pub
 )]
 
+#[cfg(unix)]
+mod agent;
 mod allocate;
 #[cfg(target_os = "linux")]
 mod at_hand;

@@ -49,7 +49,11 @@ impl Attempt<'_> {
         for (protocol, indexes) in missing {
             let wishes: Vec<Wish> = indexes
                 .iter()
-                .map(|index| self.wish(tx, &self.request.services[*index], protocol))
+                .map(|index| {
+                    let service = &self.request.services[*index];
+                    let given = self.given(&service.service, !has_primary && *index == 0);
+                    self.wish(tx, service, protocol, given)
+                })
                 .collect::<Result<_>>()?;
             let ports = self.choose(tx, &ranges, protocol, &wishes)?;
             for (index, port) in indexes.into_iter().zip(ports) {
@@ -121,10 +125,25 @@ impl Attempt<'_> {
         Ok(Placed { allocation, created: false })
     }
 
-    fn wish(&self, tx: &mut dyn Transaction, wanted: &ServiceRequest, protocol: Protocol) -> Result<Wish> {
+    /// Returns the port that a host has given the worktree for this service. Without configuration there is
+    /// one for the primary one, which `first` stands for.
+    fn given(&self, service: &ServiceName, first: bool) -> Option<Port> {
+        let services = &self.claim.settings.services;
+        let place = services.iter().position(|one| one.name == *service);
+        self.claim.given.get(place.or((services.is_empty() && first).then_some(0))?).copied()
+    }
+
+    fn wish(
+        &self,
+        tx: &mut dyn Transaction,
+        wanted: &ServiceRequest,
+        protocol: Protocol,
+        given: Option<Port>,
+    ) -> Result<Wish> {
         let configured = self.claim.settings.service(&wanted.service).and_then(|service| service.prefer);
         let remembered =
             if self.request.new { None } else { self.remembered(tx, &wanted.service, protocol)? };
+        let remembered = given.filter(|_| wanted.prefer.is_none() && !self.request.new).or(remembered);
         Ok(Wish { exactly: wanted.exactly, remembered, prefer: wanted.prefer.or(configured) })
     }
 
