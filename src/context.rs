@@ -8,6 +8,7 @@ use crate::config::{self, Environment, Settings, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::Repo;
 use crate::registry::RangeRecord;
+use crate::store::postgres::{self, Address, PostgresStore, Surroundings, Tell};
 use crate::store::{self, Store, sqlite::SqliteStore};
 use crate::system::clock::Clock;
 use crate::system::dirs::Dirs;
@@ -45,6 +46,8 @@ pub struct Context {
     patience: Patience,
     /// Where one stands, if it is not the current folder.
     folder: Option<PathBuf>,
+    /// Tells what is waited for.
+    tell: Option<Tell>,
     repo: OnceCell<Repo>,
     store: Option<Box<dyn Store>>,
     notes: Vec<String>,
@@ -76,6 +79,7 @@ impl Context {
             named: OnceCell::new(),
             patience: PATIENCE,
             folder: None,
+            tell: None,
             repo: OnceCell::new(),
             store: None,
             notes: Vec::new(),
@@ -95,6 +99,7 @@ impl Context {
             registry: self.registry.clone(),
             named: OnceCell::new(),
             patience: self.patience,
+            tell: self.tell.clone(),
             folder,
             repo: OnceCell::new(),
             store: None,
@@ -105,6 +110,11 @@ impl Context {
     /// Returns the folder one stands in, if it is not the current one.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
+    }
+
+    /// Has somebody told when a server keeps one waiting.
+    pub fn tell_waiting(&mut self, tell: Tell) {
+        self.tell = Some(tell);
     }
 
     /// Waits for locks no longer than this. To be said before the registry is asked for: one that is open
@@ -158,6 +168,7 @@ impl Context {
     /// Returns the settings that hold in this worktree of this repository, or outside of any.
     pub fn settings(&mut self, repo: Option<&Repo>, worktree: Option<&Path>) -> Result<Settings> {
         let settings = self.load_settings(repo, worktree, &[])?;
+        settings.passed_over.iter().for_each(|warning| self.note(warning.clone()));
         match self.registry_ranges() {
             ranges if ranges.is_empty() => Ok(settings),
             ranges => self.load_settings(repo, worktree, &ranges),
@@ -244,15 +255,28 @@ impl Context {
             (None, Some(named)) => named.clone(),
             (None, None) => self.load_settings(None, None, &[])?.registry,
         };
-        let path = match named {
-            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                return Err(Error::new(ErrorKind::Config, "a registry in PostgreSQL is not supported yet")
-                    .hint("name a file: --registry <path>"));
+        self.registry_at(named.as_deref())
+    }
+
+    /// Returns the registry of this name: a URL or a path; the usual one, if none is given.
+    pub fn registry_at(&self, name: Option<&str>) -> Result<Box<dyn Store>> {
+        let path = match name {
+            Some(url) if postgres::is_url(url) => {
+                let address = self.address(url)?;
+                let store = PostgresStore::new(address, &self.host.key, self.patience);
+                return Ok(Box::new(store.telling(self.tell.clone())));
             }
             Some(path) => PathBuf::from(path),
             None => self.dirs.state.join("registry.db"),
         };
         Ok(Box::new(SqliteStore::new(&path, self.patience).in_home(self.dirs.home.as_deref())))
+    }
+
+    fn address(&self, url: &str) -> Result<Address> {
+        let variable =
+            |name: &str| self.environment.os(name).and_then(|value| value.to_str()).map(str::to_owned);
+        let (home, user) = (self.dirs.home.as_deref(), self.user.as_deref());
+        Ok(Address::resolve(url, &Surroundings { variable: &variable, home, user })?)
     }
 }
 

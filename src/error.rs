@@ -256,6 +256,9 @@ impl From<StoreError> for Error {
             StoreError::Damaged { .. } => {
                 (ErrorKind::RegistryDamaged, "see what can be done: git port doctor --fix")
             }
+            StoreError::Address { .. } => {
+                (ErrorKind::Config, "write it as postgres://<user>@<host>:<port>/<database>")
+            }
             StoreError::Newer { .. } => {
                 (ErrorKind::RegistryNewer, "update git-port, or name another registry: --registry <path>")
             }

@@ -40,10 +40,13 @@ missing() {
         npm:npm \
         python3:python3 \
         strace:strace \
+        openssl:openssl \
         direnv:direnv \
         dpkg-shlibdeps:dpkg-dev; do
         command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
     done
+    # It is not on PATH, because one may have several.
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null 2>&1 || echo "postgresql postgresql"
     [ -f /usr/share/bash-completion/bash_completion ] || echo "bash-completion bash-completion"
     [ -f /usr/share/bash-completion/completions/git ] || echo "git's-completions git"
     python3 -c 'import dotenv' >/dev/null 2>&1 || echo "python3-with-dotenv python3-dotenv"
@@ -103,6 +106,15 @@ if [ "$long" = yes ]; then
     export GIT_PORT_TEST_PROGRAM=$PWD/target/release/git-port
 fi
 cargo test --locked "${arguments[@]}" 2>&1 | tee "$log"
+
+heading "the main commands on PostgreSQL"
+# What these tests look at in the file of a registry, or do to it, has no meaning there.
+GIT_PORT_TESTS_REGISTRY=postgresql cargo test --locked --test suite -- \
+    allocate:: audit:: check:: cleanup:: discovery:: env:: export:: get:: history:: import:: init:: list:: \
+    range:: release:: reserve:: stats:: update:: url:: worktree:: \
+    --skip trouble::the_registry --skip ten_thousand_rows --skip leaves_nothing_behind \
+    --skip an_older_reader --skip no_text_survive --skip are_read_back --skip wiped_and_imported \
+    2>&1 | tee -a "$log"
 
 awk '/^test result: / { passed += $4; failed += $6 } END { printf "\n%d passed, %d failed\n", passed, failed }' "$log"
 

@@ -41,6 +41,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -185,6 +186,12 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
     };
     let out = Output::new(&environment, global.color.into(), global.json, global.quiet, global.verbose);
     let answered = enter(&global, environment).and_then(|mut ctx| {
+        let narrator = Mutex::new(out.narrator());
+        ctx.tell_waiting(Arc::new(move |message| {
+            if let Ok(narrator) = narrator.lock() {
+                narrator.status(message);
+            }
+        }));
         let answered = attended(command, &args, rest, &mut ctx, &out);
         out.warnings(&ctx.take_notes());
         answered

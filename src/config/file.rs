@@ -79,6 +79,10 @@ impl Reader<'_> {
         for (name, value) in entries {
             let line = self.lines.at(name.span().start);
             let path = [parents, &[name.get_ref().as_ref()]].concat();
+            if path == ["registry"] && self.role != Role::User {
+                self.pass_over(line);
+                continue;
+            }
             self.check_place(&path, line)?;
             match shape(&path) {
                 Shape::Unknown => return Err(self.unknown(parents, name.get_ref(), line)),
@@ -105,13 +109,23 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Ignores a place of the registry that a repository names: whoever clones it must not have his ports
+    /// written wherever it says. Ports are no reason to stop, so it is told, and no more. The place is not
+    /// repeated, because it may carry a password.
+    fn pass_over(&mut self, line: usize) {
+        let warning = format!(
+            "'registry' in '{}', line {line}, is ignored: put it into the user's configuration file, or set \
+             the variable 'GIT_PORT_REGISTRY'",
+            self.path.display()
+        );
+        let origin = Origin::File(self.path.to_owned());
+        let setting = Setting::PassedOver(warning);
+        self.assignments.push(Assignment { key: "registry".to_owned(), setting, origin });
+    }
+
     /// Fails if the key may not stand in this file.
     fn check_place(&self, path: &[&str], line: usize) -> Result<(), ConfigError> {
         let (message, hint) = match (path, self.role) {
-            (["registry"], Role::Worktree | Role::Clone) => (
-                "it may carry a password, and what belongs to a repository is committed or shared",
-                "put it into the user's configuration file, or set the variable 'GIT_PORT_REGISTRY'",
-            ),
             // All repositories would be one project.
             (["project"], Role::User) => {
                 ("this file is for all repositories", "put it into the repository's '.git-port.toml'")

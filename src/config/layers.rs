@@ -88,6 +88,7 @@ fn built_in() -> Result<Settings, ConfigError> {
         registry: None,
         configured: false,
         warnings: Vec::new(),
+        passed_over: Vec::new(),
         origins: BTreeMap::new(),
     };
     for (path, text) in BUILT_IN {
@@ -131,6 +132,10 @@ fn apply(settings: &mut Settings, assignment: Assignment) {
     match assignment.setting {
         Setting::Project(name) => settings.project = Some(name),
         Setting::Registry(place) => settings.registry = Some(place),
+        Setting::PassedOver(warning) => {
+            settings.passed_over.push(warning);
+            return;
+        }
         Setting::Service(name) => {
             service(settings, name);
         }

@@ -85,6 +85,8 @@ pub struct Settings {
     pub configured: bool,
     /// What is allowed but likely a mistake.
     pub warnings: Vec<String>,
+    /// What a repository may not set, and was ignored.
+    pub passed_over: Vec<String>,
     origins: BTreeMap<String, Origin>,
 }
 

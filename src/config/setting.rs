@@ -13,6 +13,8 @@ use crate::registry::{EnvironmentName, Port, PortRange, ProjectName, Protocol, S
 pub(super) enum Setting {
     Project(ProjectName),
     Registry(String),
+    /// It may not be set where it is; in words.
+    PassedOver(String),
     /// The service exists.
     Service(ServiceName),
     ServiceField(ServiceName, ServiceField),

@@ -13,6 +13,9 @@ pub(crate) const APPLICATION_ID: i64 = 0x6750_5254;
 /// The scripts for SQLite, in order; the first makes version 1.
 pub(crate) const SQLITE: &[&str] = &[include_str!("migrations/sqlite/0001_registry.sql")];
 
+/// The scripts for PostgreSQL, of the same numbers and names.
+pub(crate) const POSTGRES: &[&str] = &[include_str!("migrations/postgres/0001_registry.sql")];
+
 /// The oldest versions that may read and write what version [`VERSION`] wrote.
 pub(crate) const MIN_READER: i64 = 1;
 /// See [`MIN_READER`].
@@ -25,6 +28,7 @@ mod tests {
     #[test]
     fn every_version_has_its_script() {
         assert_eq!(i64::try_from(SQLITE.len()), Ok(VERSION));
+        assert_eq!(i64::try_from(POSTGRES.len()), Ok(VERSION));
         const { assert!(MIN_READER <= MIN_WRITER && MIN_WRITER <= VERSION) };
     }
 }

@@ -8,6 +8,8 @@
 
 pub mod care;
 mod migrate;
+mod paths;
+pub mod postgres;
 pub mod sqlite;
 
 use std::path::PathBuf;
@@ -52,6 +54,12 @@ pub enum StoreError {
     Damaged {
         /// Which registry.
         registry: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// What names it makes no sense. The name is not repeated: it may hold a password.
+    #[error("the registry cannot be used: {why}")]
+    Address {
         /// What is wrong.
         why: String,
     },

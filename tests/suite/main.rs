@@ -85,6 +85,8 @@ mod store_contract;
 mod streams;
 mod suggest;
 mod support;
+#[cfg(unix)]
+mod team;
 mod template;
 mod tidy;
 mod trust;

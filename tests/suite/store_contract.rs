@@ -1,17 +1,16 @@
 //! What every store promises, each clause once, for each backend there is.
 
+mod labs;
 mod runs;
 mod samples;
-
-use std::time::Duration;
 
 use git_port::registry::{
     Allocation, EnvironmentName, Event, EventKind, Place, Protocol, RangeRecord, Reservation, Status,
     WorktreeRecord,
 };
-use git_port::store::sqlite::SqliteStore;
-use git_port::store::{Filter, PortRecord, Rows, Store, StoreError, Transaction, read, write};
+use git_port::store::{Filter, PortRecord, Rows, StoreError, Transaction, read, write};
 
+use labs::{Lab, PostgresLab, SqliteLab};
 use runs::{
     a_run_comes_back_as_it_was_stored_and_is_replaced, looks_come_newest_first_and_only_the_last_are_kept,
     what_hangs_on_an_allocation_goes_with_it,
@@ -19,25 +18,6 @@ use runs::{
 use samples::{
     Failure, event, full, odd_path, plain, port, ports_of, range, refused, released, time, token, worktree,
 };
-
-/// One registry, which any number of stores may be opened on.
-trait Lab {
-    fn open(&self) -> Box<dyn Store>;
-}
-
-struct SqliteLab(tempfile::TempDir);
-
-impl SqliteLab {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-}
-
-impl Lab for SqliteLab {
-    fn open(&self) -> Box<dyn Store> {
-        Box::new(SqliteStore::new(&self.0.path().join("state/registry.db"), Duration::from_secs(10)))
-    }
-}
 
 /// Makes a module with a test for each clause.
 macro_rules! store_contract {
@@ -83,13 +63,16 @@ macro_rules! store_contract {
 
             $(#[test]
             fn $clause() {
-                super::$clause(&$lab);
+                if let Some(lab) = $lab {
+                    super::$clause(&lab);
+                }
             })+
         }
     };
 }
 
-store_contract!(sqlite, SqliteLab::new());
+store_contract!(sqlite, Some(SqliteLab::new()));
+store_contract!(postgresql, PostgresLab::find());
 
 fn change<T>(
     lab: &dyn Lab,

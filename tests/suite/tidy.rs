@@ -34,6 +34,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("git2::", &["src/git/"]),
     ("rusqlite::", &["src/store/sqlite"]),
     ("axum::", &["src/web/"]),
+    ("tokio_postgres::", &["src/store/postgres"]),
+    ("rustls::", &["src/store/postgres/tls.rs"]),
     ("clap::", &["src/cli/"]),
     ("clap_complete::", &["src/cli/completions.rs"]),
     ("clap_mangen::", &["src/cli/man.rs"]),

@@ -196,10 +196,12 @@ fn a_byte_order_mark_and_carriage_returns_are_accepted() {
 #[test]
 fn the_registry_stands_in_the_users_file_alone() {
     for role in [Role::Worktree, Role::Clone] {
-        let error = parse_text("\nregistry = 'postgres://u:secret@h'", Path::new("x"), role).unwrap_err();
-        assert!(error.message.starts_with("'registry' may not stand in 'x', line 2: "), "{error}");
-        assert!(error.message.contains("password") && !error.message.contains("secret"), "{error}");
-        assert!(error.hints[0].contains("GIT_PORT_REGISTRY"));
+        let read = parse_text("\nregistry = 'postgres://u:secret@h'", Path::new("x"), role).unwrap();
+        let [Assignment { setting: Setting::PassedOver(warning), .. }] = read.as_slice() else {
+            panic!("{read:?}")
+        };
+        assert!(warning.starts_with("'registry' in 'x', line 2, is ignored: "), "{warning}");
+        assert!(!warning.contains("secret") && warning.contains("GIT_PORT_REGISTRY"), "{warning}");
     }
     let user = parse_text("registry = 'postgres://h'", Path::new("x"), Role::User).unwrap();
     assert_eq!(user[0].setting, Setting::Registry("postgres://h".into()));

@@ -1,6 +1,5 @@
 //! What stands in which column, and what may not.
 
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -8,6 +7,7 @@ use rusqlite::Row;
 use rusqlite::types::{Type, Value};
 
 use crate::registry::{Allocation, Place, Port, PortRange, Token, WorktreeRecord};
+use crate::store::paths::{path_bytes, path_from};
 
 /// The columns of an allocation.
 pub(super) const ALLOCATION: &str = "id, host, owner, protocol, port, project, worktree, path, branch, service, environment, \
@@ -139,26 +139,4 @@ pub(super) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
             Timestamp::from_millisecond(milliseconds).map_err(|error| unfit(column, Type::Integer, error))
         })
         .transpose()
-}
-
-#[cfg(unix)]
-pub(super) fn path_bytes(path: &Path) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    path.as_os_str().as_bytes().to_vec()
-}
-
-#[cfg(unix)]
-pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-pub(super) fn path_bytes(path: &Path) -> Vec<u8> {
-    path.to_string_lossy().into_owned().into_bytes()
-}
-
-#[cfg(not(unix))]
-pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::columns::{path_bytes, path_from};
 use super::file::beside;
 use crate::store::care::Backup;
+use crate::store::paths::{path_bytes, path_from};
 use crate::system::SystemError;
 use crate::system::files::{self, Access};
 

@@ -8,14 +8,14 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::columns::{
-    ALLOCATION, WORKTREE, allocation, optional, optional_time, parsed, path_bytes, path_from, port, range,
-    time, values, worktree,
+    ALLOCATION, WORKTREE, allocation, optional, optional_time, parsed, port, range, time, values, worktree,
 };
 use super::file::failure;
 use crate::registry::{
     Allocation, EnvironmentName, Event, HealthCheck, Port, PortRange, ProjectName, Protocol, RangeRecord,
     Reservation, RunRecord, Token, WorktreeRecord,
 };
+use crate::store::paths::{path_bytes, path_from};
 use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
 
 /// A transaction's view of the rows.

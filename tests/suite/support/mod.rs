@@ -5,6 +5,8 @@ pub mod herd;
 #[cfg(target_os = "linux")]
 pub mod page;
 #[cfg(unix)]
+pub mod postgres;
+#[cfg(unix)]
 pub mod running;
 pub mod server;
 pub mod shape;
@@ -39,6 +41,9 @@ pub struct TestEnv {
     /// The first port of `dev`; `dev` has 100, then `test` and `production` have 50 each.
     pub first: u16,
     _claim: File,
+    /// The registry, where it is not the usual file.
+    #[cfg(unix)]
+    database: Option<postgres::Database>,
     /// More variables for every program that is started.
     pub variables: Vec<(String, String)>,
 }
@@ -56,7 +61,16 @@ impl TestEnv {
         let root = tempfile::Builder::new().prefix("git-port-test-").tempdir().unwrap();
         fs::create_dir(root.path().join("home")).unwrap();
         let (first, claim) = free_block();
-        let env = Self { root, first, _claim: claim, variables: Vec::new() };
+        #[cfg(unix)]
+        let database = postgres::is_wanted().then(|| postgres::shared().unwrap().database());
+        let env = Self {
+            root,
+            first,
+            _claim: claim,
+            variables: Vec::new(),
+            #[cfg(unix)]
+            database,
+        };
         let config = "[user]\n\tname = A Tester\n\temail = tester@example.org\n\
             [init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n[commit]\n\tgpgSign = false\n";
         fs::write(env.home().join(".gitconfig"), config).unwrap();
@@ -111,6 +125,10 @@ impl TestEnv {
             .env("GIT_PORT_RANGES_TEST", format!("{}-{}", first + 100, first + 149))
             .env("GIT_PORT_RANGES_PRODUCTION", format!("{}-{}", first + 150, first + 199))
             .stdin(Stdio::null());
+        #[cfg(unix)]
+        if let Some(database) = &self.database {
+            command.env("GIT_PORT_REGISTRY", database.url());
+        }
         for (name, value) in &self.variables {
             command.env(name, value);
         }
