@@ -2,6 +2,7 @@
 
 mod console;
 mod pages;
+mod recording;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -14,7 +14,7 @@ const SHOWN: u16 = 8001;
 const PORTS: u16 = 40;
 
 /// A place where the commands of a document run, one after the other.
-struct Stage {
+pub(super) struct Stage {
     env: TestEnv,
     dir: PathBuf,
     /// Whether what programs say besides their answer is shown, too.
@@ -22,8 +22,12 @@ struct Stage {
 }
 
 impl Stage {
+    pub(super) fn new(env: TestEnv, dir: &Path, with_stderr: bool) -> Self {
+        Self { env, dir: dir.to_owned(), with_stderr }
+    }
+
     /// Runs a line as a shell at `$ ` would, and returns what it prints, as a document shows it.
-    fn run(&mut self, line: &str) -> String {
+    pub(super) fn run(&mut self, line: &str) -> String {
         if let Some(to) = line.strip_prefix("cd ") {
             self.dir = self.dir.join(to).canonicalize().unwrap();
             return String::new();
@@ -68,7 +72,7 @@ fn squeezed(text: &str) -> Vec<String> {
 pub(super) fn is_as_shown(document: &str, env: TestEnv, dir: &Path, with_stderr: bool) -> usize {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = fs::read_to_string(&path).unwrap();
-    let mut stage = Stage { env, dir: dir.to_owned(), with_stderr };
+    let mut stage = Stage::new(env, dir, with_stderr);
     let (mut written, mut count, mut wrong) = (String::new(), 0, String::new());
     let mut in_console = false;
     let mut lines = text.lines().peekable();
