@@ -68,8 +68,19 @@ pub struct Output {
     verbose: bool,
     color: bool,
     color_on_stderr: bool,
+    width: Option<usize>,
     pending: RefCell<Vec<u8>>,
     failure: RefCell<Option<io::Error>>,
+}
+
+/// Returns the columns of the terminal that standard output is; `COLUMNS` wins, as with git.
+fn terminal_width(environment: &Environment) -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let told = environment.os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
+    told.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
+        .filter(|width| *width > 0)
 }
 
 /// How much of an answer waits to be written.
@@ -100,6 +111,7 @@ impl Output {
             verbose,
             color: wanted(io::stdout().is_terminal()),
             color_on_stderr: wanted(io::stderr().is_terminal()),
+            width: if verbose { None } else { terminal_width(environment) },
             pending: RefCell::default(),
             failure: RefCell::new(None),
         }
@@ -129,6 +141,11 @@ impl Output {
     /// Says whether somebody watches standard error and wants to know what goes on.
     pub fn is_watched(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Returns how many columns a line of the answer may take; none where nobody cuts it.
+    fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// Returns the text in this style, for standard output.

@@ -241,8 +241,7 @@ pub fn range_statistics(out: &Output, stats: &[RangeStats]) {
 
 /// Prints how full all ranges are.
 pub fn all_statistics(out: &Output, stats: &[RangeStats]) {
-    let headings =
-        ["RANGE OF", "PORTS", "TOTAL", "ALLOCATED", "ACTIVE", "RESERVED", "AVAILABLE", "UTILIZATION"];
+    let headings = ["RANGE OF", "PORTS", "TOTAL", "ALLOCATED", "ACTIVE", "RESERVED", "AVAILABLE", "USED"];
     let mut table = Table::new(&headings);
     for range in stats {
         let whose = range.project.as_ref().map(ToString::to_string);
@@ -265,7 +264,7 @@ pub fn all_statistics(out: &Output, stats: &[RangeStats]) {
 pub fn summary(out: &Output, summary: &Summary) {
     out.line(&out.paint(Style::Strong, &format!("Project {}", summary.project)));
     if summary.ranges.is_empty() {
-        out.line("It has no range of its own; its ports come from the ranges of their environments.");
+        out.line("It has no range of its own; its ports come from those of the environments.");
     }
     out.line("");
     if !summary.ranges.is_empty() {

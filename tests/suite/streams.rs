@@ -258,3 +258,37 @@ fn a_registry_that_cannot_be_used_is_told() {
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a text\n".repeat(1000), "it is left as it was");
 }
+
+/// What a command prints on a terminal of so many columns.
+fn on_a_terminal(env: &TestEnv, dir: &std::path::Path, columns: usize, words: &str) -> Vec<String> {
+    let mut command = env.command("script", dir);
+    let line = format!("stty rows 24 cols {columns}; git-port {words}");
+    command.env("SHELL", "/bin/sh").env("TERM", "dumb").args(["-qec", &line, "/dev/null"]);
+    let run = Run::of(command.output().unwrap()).success();
+    run.stdout.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
+}
+
+#[test]
+fn a_table_fits_the_terminal() {
+    if std::process::Command::new("script").arg("--version").output().is_err() {
+        return crate::support::herd::ignored_for_want_of("script");
+    }
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let branch = "a-branch-with-a-name/that-goes-on-and-on-for-longer-than-anybody-would-read";
+    env.ok(&repo, &format!("worktree create {branch}"));
+    for words in ["list", "history", "worktree list", "stats", "summary", "range list", "cleanup --dry-run"] {
+        let narrow = on_a_terminal(&env, &repo, 80, words);
+        assert!(narrow.iter().all(|line| line.chars().count() <= 80), "{words}: {narrow:#?}");
+    }
+    let cut = on_a_terminal(&env, &repo, 80, "list").join("\n");
+    assert!(cut.contains('…') && cut.contains(&env.port(0).to_string()), "{cut}");
+    // All of it on a wide one, for who asks, and through a pipe.
+    for whole in [
+        on_a_terminal(&env, &repo, 300, "list").join("\n"),
+        on_a_terminal(&env, &repo, 80, "list --verbose").join("\n"),
+        env.ok(&repo, "list"),
+    ] {
+        assert!(whole.contains(branch) && !whole.contains('…'), "{whole}");
+    }
+}
