@@ -9,7 +9,7 @@ use std::path::Path;
 use attempt::Attempt;
 
 use super::standing::{self, Standing};
-use super::{adopt, cleanup, copies};
+use super::{adopt, cleanup, copies, followers};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -221,8 +221,9 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
         attempt.run(tx)
     })
     .map_err(|error| attempt.name_process(error))?;
-    let warnings =
-        placed.iter().filter(|placed| placed.created).filter_map(|placed| attempt.warning(placed)).collect();
+    let created = || placed.iter().filter(|placed| placed.created);
+    let mut warnings: Vec<String> = created().filter_map(|placed| attempt.warning(placed)).collect();
+    warnings.extend(followers::tell(ctx, created().map(|placed| &placed.allocation)));
     Ok(Allocated { placed, warnings })
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{copies, run, worktree};
+use super::{copies, followers, run, worktree};
 use crate::config::{self, Settings};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -231,6 +231,7 @@ fn follow(
             warnings.extend(copies::withdraw(record));
         }
     }
+    warnings.extend(followers::tell(ctx, &plan.release));
     Ok(warnings)
 }
 

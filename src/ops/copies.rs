@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::env;
+use super::followers;
 use super::standing::Standing;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -61,6 +62,8 @@ pub fn deliver(ctx: &mut Context, standing: &Standing, token: &Token) -> Vec<Str
     if let Err(error) = write_copy(&standing.worktree, token, &allocations) {
         warnings.push(format!("its copy of its ports is not up to date: {error}"));
     }
+    // Without the note, the next command here puts right what would have been told.
+    let _ = followers::note(ctx, token, &followers::followed(standing));
     match write_env_file(ctx, standing, token, &allocations) {
         Ok(notice) => warnings.extend(notice),
         Err(error) => {
@@ -194,11 +197,18 @@ pub fn env_file(
 }
 
 /// Notices a file of variables that was copied here from another worktree, with that one's ports in it:
-/// it is replaced by this worktree's own, and the user is told.
+/// it is replaced by this worktree's own, and the user is told. One that names ports of other projects is
+/// brought up to date.
 pub fn mend(ctx: &mut Context, standing: &Standing) {
     let Some(found) = found_identity(standing) else { return };
     let token = identity::find_token(&standing.worktree).ok().flatten();
-    if token.as_ref().is_some_and(|token| token.as_str() == found.token) {
+    if let Some(token) = token.as_ref().filter(|token| token.as_str() == found.token) {
+        let followed = followers::followed(standing);
+        if !followed.is_empty() {
+            // Whoever asks for the values is told himself why there are none.
+            let _ = followers::note(ctx, token, &followed);
+            let _ = live(ctx, token).and_then(|live| write_env_file(ctx, standing, token, &live));
+        }
         return;
     }
     let written = match &token {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use resolve::Resolver;
 
 use super::standing::Standing;
-use super::{allocate, cleanup, copies};
+use super::{allocate, cleanup, copies, followers};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -106,6 +106,8 @@ pub fn import(ctx: &mut Context, request: &ImportRequest) -> Result<Imported> {
         for token in tokens {
             warnings.extend(copies::refresh(ctx, &token));
         }
+        let changed = plan.stored().into_iter().map(|candidate| &candidate.allocation).chain(&plan.replaced);
+        warnings.extend(followers::tell(ctx, changed));
     }
     Ok(Imported { dry_run: request.dry_run, plan, skipped, warnings })
 }

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod env;
 pub mod explain;
 pub mod export;
+pub mod followers;
 pub mod health;
 pub mod history;
 pub mod hook;

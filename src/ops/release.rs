@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::standing::{self, Standing};
-use super::{cleanup, copies};
+use super::{cleanup, copies, followers};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
@@ -70,7 +70,8 @@ pub fn release(ctx: &mut Context, request: &ReleaseRequest) -> Result<Released> 
         }
         Ok(named)
     })?;
-    let warnings = refresh(ctx, &released);
+    let mut warnings = refresh(ctx, &released);
+    warnings.extend(followers::tell(ctx, &released));
     Ok(Released { released: after(released, now), warnings })
 }
 
@@ -141,6 +142,7 @@ pub fn release_worktree(ctx: &mut Context, token: &Token, reason: &str) -> Resul
         tx.delete_worktree(token)?;
         Ok(found)
     })?;
+    followers::tell(ctx, &released).into_iter().for_each(|warning| ctx.note(warning));
     Ok(after(released, now))
 }
 

@@ -1,6 +1,6 @@
 //! Changes what is noted about an allocation.
 
-use super::copies;
+use super::{copies, followers};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Allocation, Event, EventKind, Port, Protocol, ServiceName};
@@ -84,7 +84,9 @@ pub fn update(ctx: &mut Context, port: Port, protocol: Protocol, request: &Updat
         }
         Ok(new)
     })?;
-    let warnings = allocation.worktree.clone().map(|token| copies::refresh(ctx, &token)).unwrap_or_default();
+    let mut warnings =
+        allocation.worktree.clone().map(|token| copies::refresh(ctx, &token)).unwrap_or_default();
+    warnings.extend(followers::tell(ctx, [&allocation]));
     Ok(Updated { allocation, warnings })
 }
 

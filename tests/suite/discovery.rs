@@ -85,3 +85,58 @@ fn values_name_services_of_other_projects() {
     assert!(run.stderr.contains("git port list --project pay"), "{run:?}");
     assert_eq!(env.ok(&shop, "get web").trim(), web, "the port is there all the same");
 }
+
+#[test]
+fn files_of_variables_follow_when_the_other_side_moves() {
+    let env = TestEnv::new();
+    let (shop, pay) = neighbours(&env);
+    let config = "[services.web]\n[env]\nPAY = \"{pay/api.port}\"\n";
+    fs::write(shop.join(".git-port.toml"), config).unwrap();
+    env.ok(&shop, "env");
+    let file = shop.join(".git-port.env");
+    let holds = |port: u16| {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(&format!("PAY={port}\n")), "{port}: {text}");
+    };
+    holds(env.port(0));
+    let moved = |index: u16| {
+        env.ok(&pay, &format!("allocate api --new --port {}", env.port(index)));
+        env.port(index)
+    };
+    holds(moved(30));
+    holds(moved(31));
+
+    // Released, it is told where the old value stays; given back, it is there again.
+    let run = env.git_port(&pay, ["release", "api"]).success();
+    let warning = format!("warning: in '{}': .git-port.env is not up to date", shop.display());
+    assert!(run.stderr.contains(&warning), "{run:?}");
+    let run = env.git_port(&pay, ["allocate", "api"]).success();
+    assert!(run.stderr.is_empty(), "{run:?}");
+    holds(env.port(31));
+
+    // The worktree of the same branch comes before the main one, and it may be made and removed later.
+    env.git(&shop, ["add", "."]);
+    env.git(&shop, ["commit", "--quiet", "-m", "ports"]);
+    env.ok(&shop, "worktree create late");
+    let late = env.root().join("shop-late");
+    let of_late = || {
+        let text = fs::read_to_string(late.join(".git-port.env")).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("PAY=")).unwrap().parse::<u16>().unwrap()
+    };
+    assert_eq!(of_late(), env.port(31));
+    env.ok(&pay, "worktree create late --service api");
+    let own: u16 = env.ok(&env.root().join("pay-late"), "get api").trim().parse().unwrap();
+    assert_eq!(of_late(), own);
+    env.ok(&pay, "worktree remove late");
+    assert_eq!(of_late(), env.port(31));
+
+    // What the registry does not know any more, the next command in the worktree puts right.
+    let connection = rusqlite::Connection::open(env.registry()).unwrap();
+    assert!(connection.execute("DELETE FROM notes WHERE key LIKE 'followers of %'", []).unwrap() > 0);
+    drop(connection);
+    let port = moved(33);
+    holds(env.port(31));
+    env.ok(&shop, "get");
+    holds(port);
+    holds(moved(34));
+}
