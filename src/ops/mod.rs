@@ -24,6 +24,7 @@ pub mod import;
 pub mod init;
 pub mod list;
 pub mod machine;
+pub mod names;
 pub mod range;
 pub mod recovery;
 pub mod release;

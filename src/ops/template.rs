@@ -61,6 +61,8 @@ pub struct Known {
     pub file: Option<String>,
     /// What it does.
     pub about: String,
+    /// On what it rests; none where it is not ours.
+    pub tried: Option<String>,
     /// Whether it may be used.
     pub trusted: bool,
 }
@@ -153,7 +155,7 @@ pub fn list(ctx: &mut Context) -> Result<Vec<Known>> {
     let mut known: Vec<Known> = Vec::new();
     for (name, _) in user_templates(ctx)? {
         let about = "your own".to_owned();
-        known.push(Known { name, origin: Origin::User, file: None, about, trusted: true });
+        known.push(Known { name, origin: Origin::User, file: None, about, tried: None, trusted: true });
     }
     if let Some(standing) = Standing::find(ctx)? {
         let found = trust::load(ctx, &standing)?;
@@ -166,6 +168,7 @@ pub fn list(ctx: &mut Context) -> Result<Vec<Known>> {
                     origin: Origin::Repository,
                     file: None,
                     about: about.to_owned(),
+                    tried: None,
                     trusted: found.trusted,
                 });
             }
@@ -178,6 +181,7 @@ pub fn list(ctx: &mut Context) -> Result<Vec<Known>> {
             origin: Origin::BuiltIn,
             file: Some(framework.file.to_owned()),
             about: framework.about.to_owned(),
+            tried: Some(framework.tried()),
             trusted: true,
         })
         .collect();

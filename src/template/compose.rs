@@ -111,7 +111,9 @@ pub fn from_services(values: &Values) -> Override {
 fn project_name(values: &Values) -> String {
     let slug = |text: &str| folder_slug(text).to_ascii_lowercase().replace('.', "-");
     let (project, worktree) = (slug(&values.project), slug(&values.worktree));
-    let name = if project == worktree { project } else { format!("{project}-{worktree}") };
+    // Most folders of worktrees are called `{project}-{branch}`.
+    let says_it = worktree == project || worktree.starts_with(&format!("{project}-"));
+    let name = if says_it { worktree } else { format!("{project}-{worktree}") };
     name.trim_start_matches(['-', '_']).to_owned()
 }
 
@@ -213,6 +215,7 @@ services:
             ("shop", "shop", "shop"),
             ("shop", "feature-api", "shop-feature-api"),
             ("Shop.io", "V1.2", "shop-io-v1-2"),
+            ("shop", "shop-topic", "shop-topic"),
         ] {
             project.clone_into(&mut values.project);
             worktree.clone_into(&mut values.worktree);

@@ -324,6 +324,20 @@ fn without_a_repository_the_project_must_be_named() {
     let one = env.one(&root, "allocate web --project edge");
     let of = (&one["project"], &one["worktree"], &one["primary"], &one["variable"]);
     assert_eq!(of, (&json!("edge"), &Value::Null, &json!(false), &json!("WEB_PORT")));
+
+    // A service of production, which this user could not start, and which may be running.
+    let words = "allocate nginx production 443 --project edge --type web --public-hostname shop.example.org";
+    let words = words.split(' ').chain(["--description", "the proxy in front of all"]);
+    let run = env.git_port(&root, std::iter::once("--json").chain(words)).success();
+    assert_eq!(run.stderr, "");
+    let nginx = &run.object()["allocations"][0];
+    let of = (&nginx["port"], &nginx["project"], &nginx["environment"], &nginx["worktree"]);
+    assert_eq!(of, (&json!(443), &json!("edge"), &json!("production"), &Value::Null));
+    assert_eq!(nginx["description"], "the proxy in front of all");
+    let of_dev = env.port(20).to_string();
+    let refused: &[&str] = &["allocate", "api", "production", &of_dev, "--project", "edge"];
+    shape::refuses(&env, &root, &[(refused, 4, "conflict", "'dev'")]);
+    env.ok(&root, &format!("allocate api production {of_dev} --project edge --force"));
 }
 
 #[test]

@@ -35,6 +35,74 @@ fn the_program_answers_a_shell_that_completes_a_line() {
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "allocate");
 }
 
+/// What is offered at the end of these words, in order.
+fn offered(env: &TestEnv, dir: &std::path::Path, words: &str) -> Vec<String> {
+    let words: Vec<&str> = words.split(' ').collect();
+    let output = env
+        .command(crate::support::GIT_PORT, dir)
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+        .env("_CLAP_IFS", "\n")
+        .args(["--", "git-port"])
+        .args(&words)
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Options are offered as well.
+    text.lines().filter(|line| !line.starts_with('-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn names_that_there_are_are_offered() {
+    let env = TestEnv::new();
+    let (repo, pay) = (env.repo("shop"), env.repo("pay"));
+    std::fs::write(repo.join(".git-port.toml"), "[services.web]\n[services.worker]\n").unwrap();
+    env.ok(&pay, "allocate api");
+    env.ok(&repo, "allocate web");
+    env.ok(&repo, "reserve 4000-4010");
+    env.ok(&repo, "worktree create topic");
+    let [web, of_topic] = [0, 1].map(|index| env.port(index + 1).to_string());
+    for (words, expected) in [
+        ("get ", vec!["pay/api", "web", "worker"]),
+        ("get w", vec!["web", "worker"]),
+        ("url pay", vec!["pay/api"]),
+        ("run --service ", vec!["web", "worker"]),
+        ("suggest wo", vec!["worker"]),
+        ("allocate w", vec!["web", "worker"]),
+        ("allocate web pro", vec!["production"]),
+        ("env --environment ", vec!["dev", "production", "test"]),
+        ("list --project p", vec!["pay"]),
+        ("template djan", vec!["django"]),
+        ("template v", vec!["vite", "vscode"]),
+        ("worktree remove shop-", vec!["shop-topic"]),
+        ("worktree path shop", vec!["shop", "shop-topic"]),
+        ("unreserve 4", vec!["4000-4010"]),
+        ("history ", vec![web.as_str(), of_topic.as_str()]),
+        ("release we", vec!["web"]),
+        ("completions f", vec!["fish"]),
+    ] {
+        assert_eq!(offered(&env, &repo, words), expected, "{words}");
+    }
+    assert_eq!(offered(&env, &env.root(), "stats te"), ["test"]);
+    assert_eq!(env.listed(&repo, "--all").len(), 3, "asking allocates nothing");
+}
+
+#[test]
+fn a_hostile_name_is_not_offered() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let folder = env.home().join(".config/git-port/templates");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("mine.j2"), "x\n").unwrap();
+    assert_eq!(offered(&env, &repo, "template mi"), ["mine", "mise"]);
+    env.git(&repo, ["worktree", "add", "-q", "-b", "x", "../a b$(touch x)"]);
+    assert_eq!(offered(&env, &repo, "worktree path "), ["shop"]);
+    // Without a registry that can be read there is silence.
+    std::fs::create_dir_all(env.registry()).unwrap();
+    assert_eq!(offered(&env, &repo, "list --project "), [""; 0]);
+}
+
 #[test]
 fn what_is_refused() {
     let env = TestEnv::new();

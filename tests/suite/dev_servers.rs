@@ -5,6 +5,7 @@ pub mod lab;
 mod layouts;
 mod node;
 mod python;
+mod snippets;
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! `git port template`
 
+mod compose;
 mod files;
 #[cfg(unix)]
 mod programs;
@@ -42,9 +43,11 @@ fn every_built_in_template_is_listed_and_printed() {
         assert_eq!((&object["version"], &object["written"]), (&json!(1), &json!(false)));
         assert_eq!((&object["name"], &object["text"]), (&json!(name), &json!(text)), "{name}");
         assert!(object["file"].is_string() && object["check"].is_string() && object["tried"].is_string());
+        assert_eq!(one["tried"], object["tried"], "{name}");
     }
     let text = env.ok(&repo, "template --list");
     assert!(text.lines().count() == FRAMEWORKS.len() + 1 && text.starts_with("NAME"), "{text}");
+    assert!(text.contains("from its documentation") && text.contains("tried with Vite"), "{text}");
     assert_eq!(env.json(&env.root(), "template --list"), answer, "outside of a repository, too");
     assert_eq!(env.git(&repo, ["status", "--short"]), "?? .git-port.toml\n", "nothing was written");
 }

@@ -24,6 +24,8 @@ pub struct TemplateView {
     pub file: Option<String>,
     /// What it does.
     pub about: String,
+    /// On what it rests: `tried with …`, or `from its documentation`; null where it is not built in.
+    pub tried: Option<String>,
     /// Whether it may be used.
     pub trusted: bool,
 }
@@ -35,6 +37,7 @@ impl From<&[Known]> for TemplatesView {
             origin: one.origin.as_str(),
             file: one.file.clone(),
             about: one.about.clone(),
+            tried: one.tried.clone(),
             trusted: one.trusted,
         };
         Self { templates: known.iter().map(view).collect() }

@@ -5,7 +5,7 @@ use crate::output::{Cell, Output, Style, Table, escape};
 
 /// Prints which templates there are.
 pub fn templates(out: &Output, known: &[Known]) {
-    let mut table = Table::new(&["NAME", "FILE", "WHAT IT DOES"]);
+    let mut table = Table::new(&["NAME", "FILE", "WHAT IT DOES", "RESTS ON"]);
     for one in known {
         let style = if one.trusted { Style::Strong } else { Style::Faint };
         let own = if one.origin == Origin::BuiltIn { Style::Plain } else { Style::Good };
@@ -13,6 +13,7 @@ pub fn templates(out: &Output, known: &[Known]) {
             Cell::new(&one.name).style(style),
             Cell::new(one.file.as_deref().unwrap_or("-")),
             Cell::new(&one.about).style(own),
+            Cell::new(one.tried.as_deref().unwrap_or("-")),
         ]);
     }
     table.print(out);

@@ -154,6 +154,10 @@ impl App {
             ("NEXT_TELEMETRY_DISABLED", "1"),
             ("ASTRO_TELEMETRY_DISABLED", "1"),
             ("NUXT_TELEMETRY_DISABLED", "1"),
+            ("NG_CLI_ANALYTICS", "false"),
+            ("STORYBOOK_DISABLE_TELEMETRY", "1"),
+            ("TURBO_TELEMETRY_DISABLED", "1"),
+            ("WRANGLER_SEND_METRICS", "false"),
             ("NPM_CONFIG_UPDATE_NOTIFIER", "false"),
             ("PYTHONDONTWRITEBYTECODE", "1"),
         ] {
@@ -161,7 +165,11 @@ impl App {
         }
         let top = env.root().join("app");
         copy(&fixture(name), &top);
-        fs::write(top.join(".gitignore"), "node_modules\n.next\n.nuxt\n.astro\n").unwrap();
+        fs::write(
+            top.join(".gitignore"),
+            "node_modules\n.next\n.nuxt\n.astro\n.angular\n.turbo\n.wrangler\n",
+        )
+        .unwrap();
         env.git(&top, ["init", "--quiet"]);
         env.git(&top, ["add", "."]);
         env.git(&top, ["commit", "--quiet", "-m", "app"]);
@@ -191,12 +199,28 @@ impl App {
         Some(app)
     }
 
+    /// Takes what a template prints into both worktrees.
+    pub fn takes_in(&self, template: &str, put: impl Fn(&Path, &str)) {
+        for tree in &self.trees {
+            put(tree, &self.env.ok(tree, &format!("template {template}")));
+        }
+    }
+
     /// Runs the server in both worktrees at once: each answers on its own port, is known, and ends.
     pub fn serves(&self, command: &str, page: &str) {
+        self.serves_with(&["-v", "--"], command, page);
+    }
+
+    /// The same, with nothing but the variables: what tells the server its port is its own configuration.
+    pub fn serves_by_itself(&self, command: &str, page: &str) {
+        self.serves_with(&["-v", "--no-flags", "--"], command, page);
+    }
+
+    fn serves_with(&self, options: &[&str], command: &str, page: &str) {
         let mut servers = self
             .trees
             .each_ref()
-            .map(|tree| Running::start(&self.env, tree, ["-v", "--"].into_iter().chain(command.split(' '))));
+            .map(|tree| Running::start(&self.env, tree, options.iter().copied().chain(command.split(' '))));
         for (tree, server) in self.trees.iter().zip(&mut servers) {
             fetch(self.env.ok(tree, "url").trim(), page, server);
             server.says("listening on http://");
@@ -214,8 +238,11 @@ impl App {
             server.signal(Signal::TERM);
             statuses.push(server.status());
             wait_for("what it started to end", || (!server.has_left_something()).then_some(()));
-            let seen = self.state(tree);
-            assert_eq!((&seen["state"], &seen["status"]), (&"allocated".into(), &"allocated".into()));
+            // A large one that is killed keeps its socket for a moment after it is nobody's process.
+            wait_for("its port to be free", || {
+                let seen = self.state(tree);
+                (seen["state"] == "allocated" && seen["status"] == "allocated").then_some(())
+            });
         }
         println!("{command}: ended with {statuses:?}; {}", servers[0].log().lines().next().unwrap_or("-"));
     }
@@ -223,9 +250,18 @@ impl App {
     /// Runs the server while its port is taken, by a process of its worktree for which a run is not refused:
     /// it ends, or it is told that it went elsewhere.
     pub fn keeps_to_its_port(&self, command: &str, is_strict: bool) {
+        self.keeps_to_its_port_with(&["--"], command, is_strict);
+    }
+
+    /// The same, with nothing but the variables.
+    pub fn keeps_to_its_port_by_itself(&self, command: &str, is_strict: bool) {
+        self.keeps_to_its_port_with(&["--no-flags", "--"], command, is_strict);
+    }
+
+    fn keeps_to_its_port_with(&self, options: &[&str], command: &str, is_strict: bool) {
         let tree = &self.trees[0];
         let _server = Server::start(tree, &format!("[::]:{}", self.state(tree)["port"]));
-        let mut run = Running::start(&self.env, tree, ["--"].into_iter().chain(command.split(' ')));
+        let mut run = Running::start(&self.env, tree, options.iter().copied().chain(command.split(' ')));
         if is_strict {
             assert_ne!(run.status(), 0, "{}", run.log());
             assert!(!run.log().contains(WARNING), "{}", run.log());
