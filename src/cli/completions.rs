@@ -67,7 +67,6 @@ fn kinds(command: &str, argument: &str) -> &'static [Kind] {
     match (command.trim_start_matches(" git-port "), argument) {
         ("allocate", "words") => &[Kind::Services, Kind::Environments],
         ("get" | "url" | "open", "service") => &[Kind::ServicesAnywhere],
-        ("worktree create", "service") | ("update", "service") => &[],
         ("release", "targets") => &[Kind::Services, Kind::Ports],
         ("range set" | "range unset", "name") => &[Kind::Environments, Kind::Projects],
         ("template", "name") => &[Kind::Templates],
@@ -75,7 +74,6 @@ fn kinds(command: &str, argument: &str) -> &'static [Kind] {
         ("unreserve", "range") => &[Kind::Reservations],
         ("worktree remove" | "worktree path", "worktree") => &[Kind::Worktrees],
         (_, "service") => &[Kind::Services],
-        ("range set", "environment" | "project") => &[],
         (_, "environment") => &[Kind::Environments],
         (_, "project") => &[Kind::Projects],
         _ => &[],

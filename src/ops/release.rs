@@ -142,7 +142,9 @@ pub fn release_worktree(ctx: &mut Context, token: &Token, reason: &str) -> Resul
         tx.delete_worktree(token)?;
         Ok(found)
     })?;
-    followers::tell(ctx, &released).into_iter().for_each(|warning| ctx.note(warning));
+    for warning in followers::tell(ctx, &released) {
+        ctx.note(warning);
+    }
     Ok(after(released, now))
 }
 
