@@ -88,7 +88,8 @@ pub(super) fn tell<'a>(ctx: &mut Context, changed: impl IntoIterator<Item = &'a 
     });
     let mut warnings = Vec::new();
     for record in found.unwrap_or_default() {
-        if !own.contains(&record.token) {
+        // Another machine's worktree is out of reach, and has ports of its own.
+        if record.host == ctx.host.key && !own.contains(&record.token) {
             let told = copies::refresh(ctx, &record.token);
             warnings.extend(told.into_iter().map(|words| format!("in '{}': {words}", record.path.display())));
         }

@@ -107,7 +107,7 @@ fn the_override_is_made_from_the_compose_file() {
     env.git(&repo, ["commit", "--quiet", "-m", "compose"]);
     env.ok(&repo, "worktree create feature/x");
     let text = env.ok(&env.root().join("shop-feature-x"), "template docker-compose");
-    assert!(text.contains("${COMPOSE_PROJECT_NAME:-shop-shop-feature-x}"), "{text}");
+    assert!(text.contains("${COMPOSE_PROJECT_NAME:-shop-feature-x}"), "{text}");
 
     write(repo.join("docker-compose.yml"), "services:\n  web: [\n");
     let run = env.git_port(&repo, ["template", "docker-compose"]).exits_with(128);
