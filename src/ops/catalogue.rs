@@ -107,7 +107,19 @@ pub const OPERATIONS: &[Operation] = &[
 ];
 
 /// What stands in `src/ops` and is no operation: parts that operations share.
-pub const PARTS: &[&str] = &["adopt", "at_hand", "catalogue", "copies", "discover", "followers", "machine", "names", "recovery", "standing", "wiring"];
+pub const PARTS: &[&str] = &[
+    "adopt",
+    "at_hand",
+    "catalogue",
+    "copies",
+    "discover",
+    "followers",
+    "machine",
+    "names",
+    "recovery",
+    "standing",
+    "wiring",
+];
 
 /// Returns the operation that this MCP tool is.
 pub fn find_tool(name: &str) -> Option<&'static Operation> {
