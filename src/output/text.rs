@@ -418,6 +418,9 @@ pub fn initialized(out: &Output, initialized: &Initialized) {
         out.line(&format!("{} {}", out.paint(Style::Warning, "Not wired:"), escape(&gap.message)));
         out.line(&format!("    {}", escape(&gap.fix)));
     }
+    if initialized.written.is_some() && !initialized.dry_run {
+        out.hint(&format!("commit it, so that every worktree has it: git add {file}"));
+    }
 }
 
 /// Prints the suggestion: the port, bare, and why on standard error.

@@ -141,3 +141,21 @@ fn services_are_found_in_the_files_of_the_project() {
     assert!(again.stdout.contains("is there already"), "twice is once: {again:?}");
     assert_eq!(std::fs::read_to_string(repo.join(".git-port.toml")).unwrap(), written);
 }
+
+/// git has the file once it is committed; until then no other worktree does.
+#[test]
+fn one_is_told_to_commit_what_it_wrote() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let run = env.git_port(&repo, ["init"]).success();
+    assert!(run.stderr.contains("hint: commit it"), "{run:?}");
+    let run = env.git_port(&repo, ["worktree", "create", "early"]).success();
+    assert!(run.stderr.contains("warning: '.git-port.toml' is in the main worktree"), "{run:?}");
+
+    env.git(&repo, ["add", ".git-port.toml"]);
+    env.git(&repo, ["commit", "--quiet", "-m", "ports"]);
+    let run = env.git_port(&repo, ["worktree", "create", "later"]).success();
+    assert!(!run.stderr.contains("warning"), "{run:?}");
+    let again = env.git_port(&repo, ["init"]).success();
+    assert!(!again.stderr.contains("hint: commit"), "{again:?}");
+}

@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::{Repo, Worktree, branches, identity};
 use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
+use crate::ops::init::CONFIG_FILE;
 use crate::ops::standing::{self, Standing};
 use crate::registry::EnvironmentName;
 use crate::registry::scope::folder_slug;
@@ -128,6 +129,13 @@ fn give_ports(
 ) -> Result<()> {
     let standing = Standing::of(ctx, repo.clone(), worktree)?;
     created.described.project = standing.project.clone();
+    // Easily overlooked after `init`: git does not have the file yet, or not on this branch.
+    let has_file = |top: &Path| top.join(CONFIG_FILE).exists();
+    if !has_file(&standing.worktree.path) && repo.main_worktree().is_some_and(|main| has_file(&main)) {
+        created.warnings.push(format!(
+            "'{CONFIG_FILE}' is in the main worktree and not in this one: commit it, so that each has its services"
+        ));
+    }
     let mut services: Vec<ServiceRequest> =
         if standing.settings.services.is_empty() && !request.services.is_empty() {
             Vec::new()
