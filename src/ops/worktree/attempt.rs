@@ -51,15 +51,16 @@ impl Add<'_> {
             tries += 1;
             let (status, words, held) = self.once()?;
             let lost = status != 0 && !stands() && is_race(&held);
+            // What fails may be no race, but what a killed git left. It goes first: with it there, git does
+            // not even remove a branch.
+            let cleared = status != 0 && self.repo.is_some_and(|repo| half_made::clear(&repo.common_dir));
             // A new branch that git made for a worktree it did not make is in everybody's way.
             if is_new
-                && (lost || (self.leave_no_branch && status != 0 && !stands()))
+                && (lost || ((self.leave_no_branch || cleared) && status != 0 && !stands()))
                 && let (Some(repo), Some(branch)) = (self.repo, &branch)
             {
                 remove_branch(repo, branch);
             }
-            // What fails may be no race, but what a killed git left.
-            let cleared = status != 0 && self.repo.is_some_and(|repo| half_made::clear(&repo.common_dir));
             if !(lost || cleared && !stands()) || tries == TRIES {
                 if !self.keep_words {
                     crate::system::command::pass_on(&held);
@@ -162,6 +163,7 @@ fn remove_branch(repo: &Repo, branch: &OsStr) {
             Err(error) if is_race(error.to_string().as_bytes()) => thread::sleep(pause(tries)),
             _ => return,
         }
+        half_made::clear(&repo.common_dir);
     }
 }
 

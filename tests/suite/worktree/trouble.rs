@@ -167,3 +167,27 @@ fn the_registry_may_not_be_written() {
     assert!(removed.stderr.contains("warning: its ports are still recorded"), "{removed:?}");
     assert!(!env.root().join("shop-early").exists());
 }
+
+/// With a `commondir` that git was killed over, git neither adds a worktree nor removes the branch that it
+/// made for it.
+#[test]
+fn a_killed_git_is_not_in_the_way_of_a_new_branch() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    for words in ["worktree create healed", "worktree add -b added ../added"] {
+        let admin = repo.join(".git/worktrees/dead");
+        fs::create_dir_all(&admin).unwrap();
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
+        let times = fs::FileTimes::new().set_modified(long_ago);
+        let link = format!("{}/.git\n", env.root().join("dead").display());
+        for (name, text) in [("locked", "initializing\n"), ("gitdir", link.as_str()), ("commondir", "")] {
+            fs::write(admin.join(name), text).unwrap();
+            fs::File::options().write(true).open(admin.join(name)).unwrap().set_times(times).unwrap();
+        }
+        fs::File::open(&admin).unwrap().set_times(times).unwrap();
+        let plain = env.command("git", &repo).args(["worktree", "list"]).output().unwrap();
+        assert!(!plain.status.success(), "git is not hindered by it");
+        env.ok(&repo, words);
+        assert!(!admin.exists(), "{words}");
+    }
+}
