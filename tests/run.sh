@@ -42,7 +42,9 @@ missing() {
         strace:strace \
         openssl:openssl \
         direnv:direnv \
-        dpkg-shlibdeps:dpkg-dev; do
+        dpkg-shlibdeps:dpkg-dev \
+        chromium:chromium \
+        chromedriver:chromium-driver; do
         command -v "${name%:*}" >/dev/null 2>&1 || echo "${name%:*} ${name#*:}"
     done
     # It is not on PATH, because one may have several.

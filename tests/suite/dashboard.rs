@@ -1,5 +1,6 @@
 //! `git port dashboard`: who may ask, what is answered, and how soon a change is told.
 
+mod browser;
 mod guard;
 
 use std::fs;

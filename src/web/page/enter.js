@@ -20,6 +20,8 @@ async function known() {
   return (await fetch("/api/ranges", { headers: { "X-Git-Port-Key": key } })).ok;
 }
 
+// Another invitation in the same window changes nothing but what stands behind the `#`.
+addEventListener("hashchange", () => location.reload());
 history.replaceState(null, "", "/");
 if (code && await enter() || await known()) {
   location.replace("/");

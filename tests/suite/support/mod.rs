@@ -1,5 +1,7 @@
 //! What every test of the program stands on: a home of its own, a git of its own, ports of its own.
 
+#[cfg(target_os = "linux")]
+pub mod browser;
 #[cfg(unix)]
 pub mod herd;
 #[cfg(target_os = "linux")]
