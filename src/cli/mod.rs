@@ -16,6 +16,7 @@ mod history;
 mod hook;
 mod import;
 mod init;
+mod integrate;
 mod list;
 mod man;
 mod mcp;
@@ -151,6 +152,7 @@ enum Command {
     Doctor(doctor::Args),
     Explain(explain::Args),
     Hook(hook::Args),
+    Integrate(integrate::Args),
     Watch(watch::Args),
     ShellInit(shell_init::Args),
     Mcp(mcp::Args),
@@ -283,6 +285,7 @@ impl Command {
                 | Self::Man(_)
                 | Self::Doctor(_)
                 | Self::Explain(_)
+                | Self::Integrate(_)
                 | Self::Mcp(_)
         )
     }
@@ -357,6 +360,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Doctor(args) => args.run(ctx, out),
         Command::Explain(args) => args.run(out),
         Command::Hook(args) => args.run(ctx, out),
+        Command::Integrate(args) => args.run(ctx, out),
         Command::Watch(args) => args.run(ctx, out),
         Command::ShellInit(args) => args.run(out),
         Command::Mcp(args) => args.run(ctx),

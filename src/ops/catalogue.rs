@@ -100,6 +100,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("explain", Reads, &["explain"], None),
     operation("doctor", Writes, &["doctor"], None),
     operation("hook", Writes, &["hook install", "hook uninstall", "hook status"], None),
+    operation("integrate", Writes, &["integrate"], None),
     operation("agent", Destroys, &[], None),
     operation("watch", Destroys, &["watch"], None),
     operation("service", Writes, &[], None),

@@ -22,6 +22,7 @@ pub mod history;
 pub mod hook;
 pub mod import;
 pub mod init;
+pub mod integrate;
 pub mod list;
 pub mod machine;
 pub mod names;

@@ -11,6 +11,8 @@ pub enum Comment {
     Hash,
     /// `// `
     Slashes,
+    /// `<!-- … -->`
+    Markup,
     /// It has no comments.
     None,
 }
@@ -31,8 +33,14 @@ impl Comment {
         match self {
             Self::Hash => Some("# "),
             Self::Slashes => Some("// "),
+            Self::Markup => Some("<!-- "),
             Self::None => None,
         }
+    }
+
+    /// Returns what a line of comment ends with.
+    fn suffix(self) -> &'static str {
+        if self == Self::Markup { " -->" } else { "" }
     }
 
     /// Returns how a file of this name begins a comment, as far as it is known.
@@ -69,28 +77,31 @@ pub fn wrap(comment: Comment, text: &str) -> Result<String, TemplateError> {
     let Some(prefix) = comment.prefix() else { return Ok(text.to_owned()) };
     if text
         .lines()
-        .any(|line| is_mark(line.as_bytes(), prefix, BEGIN) || is_mark(line.as_bytes(), prefix, END))
+        .any(|line| is_mark(line.as_bytes(), comment, BEGIN) || is_mark(line.as_bytes(), comment, END))
     {
         return Err(TemplateError::new("the text holds the marks of git-port's own block"));
     }
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    Ok(format!("{prefix}{BEGIN}\n{text}{end}{prefix}{END}\n"))
+    let suffix = comment.suffix();
+    Ok(format!("{prefix}{BEGIN}{suffix}\n{text}{end}{prefix}{END}{suffix}\n"))
 }
 
 /// Returns where the block is.
 pub fn find(comment: Comment, contents: &[u8]) -> Found {
-    let Some(prefix) = comment.prefix() else { return Found::Nothing };
+    if comment == Comment::None {
+        return Found::Nothing;
+    }
     let mut begin = None;
     let mut block = None;
     let mut at = 0;
     for line in contents.split_inclusive(|byte| *byte == b'\n') {
         let end = at + line.len();
-        if is_mark(line, prefix, BEGIN) {
+        if is_mark(line, comment, BEGIN) {
             if begin.is_some() || block.is_some() {
                 return Found::Damaged;
             }
             begin = Some(at);
-        } else if is_mark(line, prefix, END) {
+        } else if is_mark(line, comment, END) {
             let Some(start) = begin.take() else { return Found::Damaged };
             block = Some(start..end);
         }
@@ -130,10 +141,11 @@ pub fn append(contents: &[u8], block: &str) -> Vec<u8> {
     [contents, between.as_bytes(), block.replace('\n', end).as_bytes()].concat()
 }
 
-fn is_mark(line: &[u8], prefix: &str, mark: &str) -> bool {
-    let line = line.trim_ascii();
-    line.strip_prefix(prefix.trim_ascii_end().as_bytes())
-        .is_some_and(|rest| rest.trim_ascii() == mark.as_bytes())
+fn is_mark(line: &[u8], comment: Comment, mark: &str) -> bool {
+    let prefix = comment.prefix().unwrap_or_default();
+    let rest = line.trim_ascii().strip_prefix(prefix.trim_ascii_end().as_bytes());
+    let rest = rest.and_then(|rest| rest.strip_suffix(comment.suffix().trim_ascii_start().as_bytes()));
+    rest.is_some_and(|rest| rest.trim_ascii() == mark.as_bytes())
 }
 
 #[cfg(test)]
@@ -149,6 +161,9 @@ mod tests {
         );
         assert_eq!(wrap(Comment::Slashes, "a").unwrap(), "// >>> git-port >>>\na\n// <<< git-port <<<\n");
         assert_eq!(wrap(Comment::None, "{}").unwrap(), "{}");
+        let markup = wrap(Comment::Markup, "a\n").unwrap();
+        assert_eq!(markup, "<!-- >>> git-port >>> -->\na\n<!-- <<< git-port <<< -->\n");
+        assert_eq!(find(Comment::Markup, markup.as_bytes()), Found::Block(0..markup.len()));
         assert!(wrap(Comment::Hash, "a\n#  <<< git-port <<<\nb\n").is_err());
     }
 

@@ -184,6 +184,8 @@ fn the_json_document_names_every_field() {
         "doctor",
         "explain",
         "template --list",
+        "integrate --list",
+        "integrate zed --write",
         "template vite --write",
         "trust --list",
         "trust --revoke",

@@ -50,6 +50,8 @@ mod inject;
 #[cfg(unix)]
 mod install;
 #[cfg(unix)]
+mod integrate;
+#[cfg(unix)]
 mod kills;
 mod list;
 #[cfg(target_os = "linux")]

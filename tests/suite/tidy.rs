@@ -40,6 +40,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_complete::", &["src/cli/completions.rs"]),
     ("clap_mangen::", &["src/cli/man.rs"]),
     ("toml::", &["src/config/"]),
+    ("toml_edit::", &["src/template/merge.rs"]),
     ("minijinja::", &["src/template/render.rs"]),
     ("sha2::", &["src/ops/trust.rs"]),
     ("csv::", &["src/exchange/"]),
