@@ -12,6 +12,7 @@ use crate::store::postgres::{self, Address, PostgresStore, Surroundings, Tell};
 use crate::store::{self, Store, sqlite::SqliteStore};
 use crate::system::clock::Clock;
 use crate::system::dirs::Dirs;
+use crate::system::files;
 use crate::system::host::Host;
 use crate::system::lock::Patience;
 
@@ -215,7 +216,8 @@ impl Context {
         let (user_file, user_file_required) = config::user_file(&self.dirs.config, &self.environment);
         let settings = config::load(&Sources {
             environment: &self.environment,
-            user_file: Some(user_file),
+            // A sandbox hides the home; whoever only reads goes on without it.
+            user_file: Some(user_file).filter(|file| user_file_required || !files::is_hidden(file)),
             user_file_required,
             worktree_root: worktree,
             common_dir: repo.map(|repo| repo.common_dir.as_path()),

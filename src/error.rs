@@ -266,6 +266,11 @@ impl From<StoreError> for Error {
                 (ErrorKind::Internal, "please report this")
             }
         };
-        Self::new(kind, error.to_string()).hint(hint)
+        let sandboxed = kind == ErrorKind::Denied;
+        let error = Self::new(kind, error.to_string());
+        if sandboxed { error.hint(OUTSIDE).hint(hint) } else { error.hint(hint) }
     }
 }
+
+/// What to do where a sandbox keeps git-port from writing. What is allocated can be read all the same.
+pub const OUTSIDE: &str = "in a sandbox: have it run outside, or call git-port's MCP tool of the same purpose (git port explain denied)";

@@ -86,6 +86,11 @@ pub fn load_modest(path: &Path) -> Option<String> {
     load_text(path).ok().flatten()
 }
 
+/// Says whether not even the folder may be looked into, so that nobody can tell whether the file is there.
+pub fn is_hidden(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 /// Says whether an error means that nothing is there (and not that it cannot be told).
 pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)

@@ -78,6 +78,8 @@ mod release;
 mod reserve;
 #[cfg(target_os = "linux")]
 mod run;
+#[cfg(unix)]
+mod sandbox;
 mod seeds;
 mod shell_init;
 mod smoke;

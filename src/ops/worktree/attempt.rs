@@ -145,7 +145,14 @@ fn is_race(words: &[u8]) -> bool {
     let words = String::from_utf8_lossy(words);
     let marks = ["commondir", "/worktrees/", ".lock", "config file", ".git/config", "/config:"];
     // "already exists" names the path of the worktree itself, which may well lie in a folder 'worktrees'.
-    let permanent = ["already exists", "already checked out", "already used by worktree", "is a missing but"];
+    let permanent = [
+        "already exists",
+        "already checked out",
+        "already used by worktree",
+        "is a missing but",
+        "Permission denied",
+        "Read-only file system",
+    ];
     marks.iter().any(|mark| words.contains(mark)) && !permanent.iter().any(|mark| words.contains(mark))
 }
 
@@ -192,6 +199,7 @@ mod tests {
             "fatal: '/r/worktrees/topic' already exists",
             "fatal: a branch named 'topic' already exists",
             "fatal: invalid reference: nope",
+            "fatal: cannot lock ref 'refs/heads/x': Unable to create '/r/.git/refs/heads/x.lock': Permission denied",
             "",
         ] {
             assert!(!is_race(words.as_bytes()), "{words}");

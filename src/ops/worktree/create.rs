@@ -86,7 +86,7 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
     let mut status = 0;
     let stood = find_made(&repo, &path).is_some();
     // Until it has its ports: nobody is to find a worktree without any and give it others.
-    let _lock = lock(&repo)?;
+    let lock = lock(&repo)?;
     let stands = || !stood && find_made(&repo, &path).is_some_and(|worktree| !worktree.locked);
     let ran = attempt::add(&repo, ctx.folder(), arguments, request.keep_words, &stands);
     let worktree = match (ran, find_made(&repo, &path)) {
@@ -101,6 +101,7 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
             warnings.push(format!("git ended with status {status}, but it made the worktree: see its hooks"));
             worktree
         }
+        (Err(error), _) if lock.is_none() => return Err(error.hint(crate::error::OUTSIDE)),
         (Err(error), _) => return Err(advise(&repo, &path, error)),
     };
     let mut created = Created {
