@@ -274,6 +274,17 @@ impl Context {
         Ok(Box::new(SqliteStore::new(&path, self.patience).in_home(self.dirs.home.as_deref())))
     }
 
+    /// Refuses a URL that carries a password, where it is to be written down.
+    pub fn refuse_password(&self, url: &str) -> Result<()> {
+        if self.address(url)?.carries_password() {
+            return Err(Error::usage(
+                "the URL carries a password, which does not belong into a configuration",
+            )
+            .hint("put it into ~/.pgpass (mode 0600): <host>:<port>:<database>:<user>:<password>"));
+        }
+        Ok(())
+    }
+
     fn address(&self, url: &str) -> Result<Address> {
         let variable =
             |name: &str| self.environment.os(name).and_then(|value| value.to_str()).map(str::to_owned);

@@ -247,6 +247,9 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let (kind, hint) = match &error {
             StoreError::Busy { .. } => (ErrorKind::Busy, "try again in a moment"),
+            StoreError::Unavailable { registry, .. } if registry.starts_with("postgres://") => {
+                (ErrorKind::Unavailable, "see whether its server runs and can be reached from here")
+            }
             StoreError::Unavailable { .. } => {
                 (ErrorKind::Unavailable, "make room, or name another registry: --registry <path>")
             }
@@ -259,12 +262,15 @@ impl From<StoreError> for Error {
             StoreError::Address { .. } => {
                 (ErrorKind::Config, "write it as postgres://<user>@<host>:<port>/<database>")
             }
+            StoreError::Moved { .. } => {
+                (ErrorKind::Config, "name the new one in the user's configuration: registry = \"…\"")
+            }
             StoreError::Newer { .. } => {
                 (ErrorKind::RegistryNewer, "update git-port, or name another registry: --registry <path>")
             }
-            StoreError::Constraint { .. } | StoreError::Failed { .. } => {
-                (ErrorKind::Internal, "please report this")
-            }
+            // The last guard: another was faster, or a document holds what is held already.
+            StoreError::Constraint { .. } => (ErrorKind::Conflict, "see who has what: git port list --all"),
+            StoreError::Failed { .. } => (ErrorKind::Internal, "please report this"),
         };
         let sandboxed = kind == ErrorKind::Denied;
         let error = Self::new(kind, error.to_string());

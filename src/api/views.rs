@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod health;
 mod import;
 mod ranges;
+mod registry;
 pub mod template;
 
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ use crate::registry::{Allocation, Event, State, states};
 pub use audit::{AuditView, ConflictView};
 pub use import::{ExportView, ImportView, ImportedView, SkippedView};
 pub use ranges::{RangeInForceView, RangeView, RangesView, ReservedView, StatsView, SummaryView, ranges_of};
+pub use registry::MovedView;
 
 /// The version of every object.
 const VERSION: u32 = 1;
@@ -76,6 +78,8 @@ pub struct AllocationView {
     pub protocol: &'static str,
     /// What people call the machine.
     pub host: String,
+    /// The user who has it.
+    pub user: Option<String>,
     /// The project.
     pub project: String,
     /// The absolute path of the worktree; null for a service outside git.
@@ -127,6 +131,7 @@ impl AllocationView {
             port: allocation.port.number(),
             protocol: allocation.protocol.name(),
             host: host.to_owned(),
+            user: allocation.user.clone(),
             project: allocation.project.to_string(),
             worktree: allocation.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             branch: allocation.branch.clone(),

@@ -16,7 +16,8 @@ use crate::registry::{EnvironmentName, ProjectName, State};
 #[command(after_help = "Examples:\n  \
     git port list                      this project\n  \
     git port list --worktree           this worktree\n  \
-    git port list --all --state active what runs, in all projects")]
+    git port list --all --state active what runs, in all projects\n  \
+    git port list --all --host build1  of a team's machine")]
 pub(super) struct Args {
     /// Of one worktree [default: the one you stand in]
     #[arg(short, long, value_name = "path")]
@@ -33,6 +34,12 @@ pub(super) struct Args {
     /// Asked for by one conversation or agent
     #[arg(long, value_name = "name")]
     session: Option<String>,
+    /// On one machine, by its name
+    #[arg(long, value_name = "name")]
+    host: Option<String>,
+    /// Your own, on whatever machine
+    #[arg(long)]
+    mine: bool,
     /// Of all projects
     #[arg(short, long)]
     all: bool,
@@ -50,6 +57,8 @@ impl Args {
             port: None,
             state: self.state,
             session: self.session,
+            host: self.host,
+            mine: self.mine,
             all: self.all,
             released: self.released,
         };

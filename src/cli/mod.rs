@@ -23,6 +23,7 @@ mod mcp;
 mod open;
 mod passthrough;
 mod range;
+mod registry;
 mod release;
 mod reserve;
 mod run;
@@ -143,6 +144,7 @@ enum Command {
     Health(health::Args),
     History(history::Args),
     Range(range::Args),
+    Registry(registry::Args),
     Reserve(reserve::ReserveArgs),
     Unreserve(reserve::UnreserveArgs),
     Import(import::Args),
@@ -351,6 +353,7 @@ fn dispatch(command: Command, rest: Option<Vec<OsString>>, ctx: &mut Context, ou
         Command::Health(args) => args.run(ctx, out),
         Command::History(args) => args.run(ctx, out),
         Command::Range(args) => args.run(ctx, out),
+        Command::Registry(args) => args.run(ctx, out),
         Command::Reserve(args) => args.run(ctx, out),
         Command::Unreserve(args) => args.run(ctx, out),
         Command::Import(args) => args.run(ctx, out),

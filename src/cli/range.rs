@@ -16,6 +16,7 @@ use crate::registry::{EnvironmentName, PortRange, ProjectName, RangeRecord};
     git port range list\n  \
     git port range set dev 8000-8999 20000-29999\n  \
     git port range set shop 3100-3199  a range of the project's own\n  \
+    git port range set shop 3100-3199 --shared  one owner in the whole team\n  \
     git port range unset shop")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -34,6 +35,9 @@ enum Command {
         /// Ranges: 3100-3199, or several, the first being the primary one
         #[arg(required = true, value_name = "range", value_delimiter = ',')]
         ranges: Vec<PortRange>,
+        /// Hold their ports for the whole team: one owner, on whatever machine
+        #[arg(long)]
+        shared: bool,
     },
     /// Drop the ranges that were set
     Unset {
@@ -78,7 +82,9 @@ impl Args {
                     text::ranges(out, &in_force);
                 }
             }
-            Command::Set { whose, ranges } => changed(out, &range::set(ctx, &whose.resolve()?, &ranges)?),
+            Command::Set { whose, ranges, shared } => {
+                changed(out, &range::set(ctx, &whose.resolve()?, &ranges, shared)?);
+            }
             Command::Unset { whose } => changed(out, &range::unset(ctx, &whose.resolve()?)?),
         }
         Ok(0)

@@ -78,7 +78,12 @@ fn built_in() -> Result<Settings, ConfigError> {
         worktree: WorktreeSettings { path: String::new(), fill: Fill::default(), env_file: String::new() },
         ranges: BTreeMap::new(),
         projects: BTreeMap::new(),
-        allocation: AllocationSettings { random: false, reserved: Vec::new() },
+        allocation: AllocationSettings {
+            random: false,
+            reserved: Vec::new(),
+            max_per_user: None,
+            max_per_host: None,
+        },
         cleanup: CleanupSettings {
             auto: false,
             interval: jiff::SignedDuration::ZERO,
@@ -157,6 +162,8 @@ fn apply(settings: &mut Settings, assignment: Assignment) {
         }
         Setting::AllocationRandom(random) => settings.allocation.random = random,
         Setting::Reserved(reserved) => settings.allocation.reserved = reserved,
+        Setting::MaxPerUser(most) => settings.allocation.max_per_user = Some(most),
+        Setting::MaxPerHost(most) => settings.allocation.max_per_host = Some(most),
         Setting::CleanupAuto(auto) => settings.cleanup.auto = auto,
         Setting::CleanupInterval(interval) => settings.cleanup.interval = interval,
         Setting::CleanupOlderThan(older_than) => settings.cleanup.older_than = older_than,

@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod layers;
+mod place;
 mod setting;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::registry::{EnvironmentName, Port, PortRange, ProjectName, Protocol, R
 
 pub use environment::Environment;
 pub use layers::load;
+pub use place::set_registry;
 
 /// What is wrong with a configuration file or a variable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -190,6 +192,10 @@ pub struct AllocationSettings {
     pub random: bool,
     /// Ports that are never allocated automatically.
     pub reserved: Vec<PortRange>,
+    /// How many live ports a user may have, on all machines together.
+    pub max_per_user: Option<u32>,
+    /// How many live ports there may be on a machine.
+    pub max_per_host: Option<u32>,
 }
 
 /// When to clean up.

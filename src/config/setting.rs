@@ -26,6 +26,8 @@ pub(super) enum Setting {
     ProjectRanges(ProjectName, Vec<PortRange>),
     AllocationRandom(bool),
     Reserved(Vec<PortRange>),
+    MaxPerUser(u32),
+    MaxPerHost(u32),
     CleanupAuto(bool),
     CleanupInterval(SignedDuration),
     CleanupOlderThan(SignedDuration),
@@ -89,7 +91,7 @@ pub(super) fn shape(path: &[&str]) -> Shape {
         ["services", _] => Shape::Table(SERVICE),
         ["projects", _] => Shape::Table(&["range"]),
         ["worktree"] => Shape::Table(&["path", "fill", "env_file"]),
-        ["allocation"] => Shape::Table(&["strategy", "reserved"]),
+        ["allocation"] => Shape::Table(&["strategy", "reserved", "max_per_user", "max_per_host"]),
         ["cleanup"] => Shape::Table(&["auto", "interval", "older_than"]),
         ["hook"] => Shape::Table(&["repositories"]),
         [parents @ .., key] => match shape(parents) {
@@ -239,6 +241,15 @@ impl Written {
         }
     }
 
+    fn count(&self) -> Result<u32, Wrong> {
+        let number = match &self.form {
+            Form::Integer(number) => u32::try_from(*number).ok(),
+            Form::Variable(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.filter(|number| *number > 0).ok_or_else(|| self.expected("a number from 1 on"))
+    }
+
     fn ranges(&self) -> Result<Vec<PortRange>, Wrong> {
         self.items().iter().map(Self::range).collect()
     }
@@ -338,6 +349,8 @@ pub(super) fn parse(path: &[&str], value: &Written) -> Result<Setting, Wrong> {
             Setting::AllocationRandom(value.choice(&[("sequential", false), ("random", true)])?)
         }
         ["allocation", "reserved"] => Setting::Reserved(value.ranges()?),
+        ["allocation", "max_per_user"] => Setting::MaxPerUser(value.count()?),
+        ["allocation", "max_per_host"] => Setting::MaxPerHost(value.count()?),
         ["cleanup", "auto"] => Setting::CleanupAuto(value.boolean()?),
         ["cleanup", "interval"] => Setting::CleanupInterval(value.duration()?),
         ["cleanup", "older_than"] => Setting::CleanupOlderThan(value.duration()?),

@@ -41,6 +41,17 @@ pub fn copy_file(worktree: &Worktree) -> PathBuf {
     }
 }
 
+/// Returns the file that notes what a worktree is still to get.
+pub fn pending_file(worktree: &Worktree) -> PathBuf {
+    worktree.admin_dir.join("git-port.pending")
+}
+
+/// Notes what a worktree is still to get.
+pub fn write_pending(worktree: &Worktree, contents: &[u8]) -> Result<(), GitError> {
+    let file = pending_file(worktree);
+    Ok(files::replace_from(&workshop(&file), &file, contents, Access::Private)?)
+}
+
 /// Writes a worktree's own copy of its allocations.
 pub fn write_copy(worktree: &Worktree, contents: &[u8]) -> Result<(), GitError> {
     let file = copy_file(worktree);

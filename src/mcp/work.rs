@@ -159,6 +159,7 @@ pub(super) fn list_ports(ctx: &mut Context, input: &ListPorts) -> Result<ListPor
         session: input.session.clone(),
         all: input.scope == Scope::All,
         released: input.released,
+        ..ListRequest::default()
     };
     let page = page(list::list(ctx, &request)?, input.limit, input.cursor.as_deref())?;
     let allocations = page.items.iter().map(AllocationView::from).collect();

@@ -1,15 +1,17 @@
 //! Ensures that services have their ports.
 
 mod attempt;
+mod limits;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use attempt::Attempt;
+pub(super) use limits::refuse_taken_hostname;
 
 use super::standing::{self, Standing};
-use super::{adopt, cleanup, copies, followers};
+use super::{adopt, cleanup, copies, followers, pending};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
@@ -125,11 +127,17 @@ pub fn allocate_at(ctx: &mut Context, top: &Path, request: AllocateRequest) -> R
 }
 
 /// Ensures the allocations that are asked for in this worktree.
-pub fn allocate_in(
-    ctx: &mut Context,
-    standing: &Standing,
-    mut request: AllocateRequest,
-) -> Result<Allocated> {
+///
+/// What the worktree was to have before, when the registry could not be reached, comes first.
+pub fn allocate_in(ctx: &mut Context, standing: &Standing, request: AllocateRequest) -> Result<Allocated> {
+    if let Some(pending) = pending::find(&standing.worktree) {
+        ensure(ctx, standing, pending)?;
+        pending::forget(&standing.worktree);
+    }
+    ensure(ctx, standing, request)
+}
+
+fn ensure(ctx: &mut Context, standing: &Standing, mut request: AllocateRequest) -> Result<Allocated> {
     let settings = &standing.settings;
     let environment = standing::environment(settings, request.environment.as_ref())?;
     if request.services.is_empty() {
@@ -213,11 +221,11 @@ fn place(ctx: &mut Context, claim: &Claim<'_>, request: &AllocateRequest) -> Res
     };
     let host = ctx.host.clone();
     let placed = store::write(ctx.store()?, |tx| {
+        tx.put_host(&host.key, &host.name)?;
         if let Some(worktree) = &claim.worktree {
-            tx.put_host(&host.key, &host.name)?;
             tx.put_worktree(worktree)?;
         }
-        cleanup::begin(tx, attempt.now)?;
+        cleanup::begin(tx, &host.key, attempt.now)?;
         attempt.run(tx)
     })
     .map_err(|error| attempt.name_process(error))?;
@@ -241,16 +249,30 @@ pub(super) fn used(
     rows: &mut dyn Rows,
     host: &str,
     protocol: Protocol,
+    environment: &EnvironmentName,
     ranges: impl IntoIterator<Item = PortRange>,
 ) -> Result<BTreeMap<Port, PortUse>, StoreError> {
     let mut used = BTreeMap::new();
+    let shared = rows.shared_ranges()?;
+    let is_shared =
+        |port: &Port| environment.is_production() || shared.iter().any(|range| range.contains(*port));
     for range in ranges {
         for record in rows.ports(host, protocol, range)? {
             let released = record.released_at.map_or(PortUse::Live, PortUse::Released);
             used.insert(record.port, if record.live { PortUse::Live } else { released });
         }
+        // What another machine holds for the whole team is taken, whatever was here before.
+        if environment.is_production() || shared.iter().any(|shared| shared.overlaps(range)) {
+            let held = rows.shared_ports(protocol, range)?;
+            used.extend(held.into_iter().filter(is_shared).map(|port| (port, PortUse::Live)));
+        }
     }
     Ok(used)
+}
+
+/// An empty text is none, as `update` has it.
+fn noted(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
 }
 
 /// Returns how a project starts its dev server, by the files at the top of a worktree.

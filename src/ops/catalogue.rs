@@ -93,6 +93,7 @@ pub const OPERATIONS: &[Operation] = &[
     operation("history", Reads, &["history"], None).on_page(),
     operation("range", Destroys, &["range list", "range set", "range unset", "reserve", "unreserve"], None)
         .on_page(),
+    Operation { idempotent: false, ..operation("registry", Destroys, &["registry move"], None) },
     operation("import", Destroys, &["import"], None),
     operation("export", Reads, &["export"], None),
     operation("init", Writes, &["init"], None),
@@ -117,6 +118,7 @@ pub const PARTS: &[&str] = &[
     "followers",
     "machine",
     "names",
+    "pending",
     "recovery",
     "standing",
     "wiring",

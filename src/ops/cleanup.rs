@@ -19,8 +19,10 @@ use crate::system::probe;
 /// How long a worktree must have been missing before its ports are released without being asked.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
-/// The note that says when a cleanup last ran, in milliseconds.
-const LAST_CLEANUP: &str = "last_cleanup";
+/// The note that says when a cleanup last ran on a machine, in milliseconds: each looks after its own.
+fn last_cleanup(host: &str) -> String {
+    format!("last_cleanup {host}")
+}
 
 /// How much history is kept.
 const EVENTS_KEPT: u32 = 10_000;
@@ -81,17 +83,23 @@ pub(super) fn automatic(ctx: &mut Context, settings: &Settings) {
         return;
     }
     let now = ctx.clock.now();
+    let host = ctx.host.key.clone();
     let interval = settings.cleanup.interval;
     let Ok(store) = ctx.store() else { return };
-    if store::read(store, |rows| is_due(rows, now, interval)).unwrap_or(false)
-        && claim(store, now, interval).unwrap_or(false)
+    if store::read(store, |rows| is_due(rows, &host, now, interval)).unwrap_or(false)
+        && claim(store, &host, now, interval).unwrap_or(false)
     {
         let _ = automatically(ctx, settings, now);
     }
 }
 
-fn is_due(rows: &mut dyn Rows, now: Timestamp, interval: SignedDuration) -> Result<bool, store::StoreError> {
-    let last = rows.note(LAST_CLEANUP)?.and_then(|last| last.parse().ok());
+fn is_due(
+    rows: &mut dyn Rows,
+    host: &str,
+    now: Timestamp,
+    interval: SignedDuration,
+) -> Result<bool, store::StoreError> {
+    let last = rows.note(&last_cleanup(host))?.and_then(|last| last.parse().ok());
     let last = last.and_then(|last| Timestamp::from_millisecond(last).ok());
     // A clock that went backwards proves nothing either way; the next interval will do.
     Ok(last.is_some_and(|last| now.duration_since(last).abs() >= interval))
@@ -101,23 +109,24 @@ fn is_due(rows: &mut dyn Rows, now: Timestamp, interval: SignedDuration) -> Resu
 /// will do, too.
 fn claim(
     store: &mut dyn store::Store,
+    host: &str,
     now: Timestamp,
     interval: SignedDuration,
 ) -> Result<bool, store::StoreError> {
     store::write(store, |tx| {
-        let due = is_due(tx, now, interval)?;
+        let due = is_due(tx, host, now, interval)?;
         if due {
-            tx.put_note(LAST_CLEANUP, &now.as_millisecond().to_string())?;
+            tx.put_note(&last_cleanup(host), &now.as_millisecond().to_string())?;
         }
         Ok(due)
     })
 }
 
 /// Starts counting with the first allocation: in a new registry there is nothing to clean up.
-pub(super) fn begin(tx: &mut dyn Transaction, now: Timestamp) -> Result<(), store::StoreError> {
-    match tx.note(LAST_CLEANUP)? {
+pub(super) fn begin(tx: &mut dyn Transaction, host: &str, now: Timestamp) -> Result<(), store::StoreError> {
+    match tx.note(&last_cleanup(host))? {
         Some(_) => Ok(()),
-        None => tx.put_note(LAST_CLEANUP, &now.as_millisecond().to_string()),
+        None => tx.put_note(&last_cleanup(host), &now.as_millisecond().to_string()),
     }
 }
 
@@ -136,7 +145,8 @@ fn automatically(ctx: &mut Context, settings: &Settings, now: Timestamp) -> Resu
 
 fn note_time(ctx: &mut Context) -> Result<()> {
     let now = ctx.clock.now().as_millisecond().to_string();
-    Ok(store::write(ctx.store()?, |tx| tx.put_note(LAST_CLEANUP, &now))?)
+    let key = last_cleanup(&ctx.host.key);
+    Ok(store::write(ctx.store()?, |tx| tx.put_note(&key, &now))?)
 }
 
 /// Releases what belongs to those of these worktrees that have been gone for long enough, as every other

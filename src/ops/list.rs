@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::copies;
 use super::machine::{self, Machine, Seen};
 use super::standing::{self, Standing};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::git::Worktree;
 use crate::registry::{Allocation, EnvironmentName, Port, ProjectName, State};
 use crate::store::{self, Filter};
 use crate::system::process::Process;
@@ -26,6 +28,10 @@ pub struct ListRequest {
     pub state: Option<State>,
     /// Asked for by this session.
     pub session: Option<String>,
+    /// On this machine, by its name or its key.
+    pub host: Option<String>,
+    /// Of the user who asks.
+    pub mine: bool,
     /// Of all projects.
     pub all: bool,
     /// Released ones too.
@@ -74,15 +80,85 @@ pub fn list(ctx: &mut Context, request: &ListRequest) -> Result<Vec<Listed>> {
         }
         (None, None) => {}
     }
-    let mut allocations = store::read(ctx.store()?, |rows| rows.allocations(&filter))?;
-    if let Some(path) = path {
-        allocations.retain(|allocation| allocation.path.as_deref() == Some(&path));
+    if request.mine {
+        filter.user = Some(ctx.user.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "it is not known who you are").hint("set the variable 'USER'")
+        })?);
     }
-    let mut listed = states(ctx, allocations)?;
+    let of_path = |allocation: &Allocation| path.is_none() || allocation.path == path;
+    let asked = match &request.host {
+        Some(host) => on_host(ctx, &filter, host),
+        None => ctx.store().and_then(|store| Ok(store::read(store, |rows| rows.allocations(&filter))?)),
+    };
+    let mut listed = match asked {
+        Ok(mut allocations) => {
+            allocations.retain(of_path);
+            states(ctx, allocations)?
+        }
+        Err(error) if error.kind.is_retryable() => from_copies(ctx, &filter, &of_path, error)?,
+        Err(error) => return Err(error),
+    };
     if let Some(state) = request.state {
         listed.retain(|listed| listed.state == state);
     }
     Ok(listed)
+}
+
+/// Returns the allocations of the machines that have this name or this key.
+fn on_host(ctx: &mut Context, filter: &Filter, host: &str) -> Result<Vec<Allocation>> {
+    let here = ctx.host.clone();
+    store::read(ctx.store()?, |rows| {
+        let mut known = rows.hosts()?;
+        known.push((here.key.clone(), here.name.clone()));
+        let mut keys: Vec<String> =
+            known.into_iter().filter(|(key, name)| host == key || host == name).map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("there is no machine '{host}' in the registry"),
+            )
+            .hint("see which there are: git port list --all --json"));
+        }
+        let mut found = Vec::new();
+        for key in keys {
+            found.extend(rows.allocations(&Filter { host: Some(key), ..filter.clone() })?);
+        }
+        Ok(found)
+    })
+}
+
+/// Answers from the copies that the worktrees of this repository carry, while the registry cannot be
+/// reached.
+fn from_copies(
+    ctx: &mut Context,
+    filter: &Filter,
+    of_path: &dyn Fn(&Allocation) -> bool,
+    error: Error,
+) -> Result<Vec<Listed>> {
+    let worktrees = ctx.find_repo()?.map(|repo| repo.worktrees()).transpose()?.unwrap_or_default();
+    let mut listed = copied(ctx, &worktrees, &error);
+    listed.retain(|one| filter.fits(&one.allocation) && of_path(&one.allocation));
+    if listed.is_empty() { Err(error) } else { Ok(listed) }
+}
+
+/// Returns what these worktrees' own copies say. How it stands is told as far as the machine says.
+pub(super) fn copied(ctx: &mut Context, worktrees: &[Worktree], error: &Error) -> Vec<Listed> {
+    let mut allocations: Vec<Allocation> = worktrees.iter().filter_map(copies::load).flatten().collect();
+    allocations.sort_by_key(|allocation| allocation.port);
+    if !allocations.is_empty() {
+        ctx.note(format!("{error}; these are the worktrees' own copies"));
+    }
+    let machine = Machine::look(allocations.iter().map(|one| (one.port, one.protocol)));
+    let host = ctx.host.clone();
+    let listed = allocations.into_iter().map(|allocation| {
+        let in_use = machine.in_use(allocation.port, allocation.protocol);
+        let state = if in_use == Some(false) { State::Allocated } else { State::Unknown };
+        let host = if allocation.host == host.key { host.name.clone() } else { allocation.host.clone() };
+        Listed { allocation, state, in_use, process: None, host }
+    });
+    listed.collect()
 }
 
 /// Returns the project one stands in; none outside a repository.

@@ -71,7 +71,9 @@ pub(super) fn in_force(settings: &Settings, reservations: Vec<Reservation>) -> R
 }
 
 /// Sets the ordered ranges of an environment or project.
-pub fn set(ctx: &mut Context, whose: &Whose, ranges: &[PortRange]) -> Result<RangeChanged> {
+///
+/// With `shared`, their ports are held for the whole team, on whatever machine they are.
+pub fn set(ctx: &mut Context, whose: &Whose, ranges: &[PortRange], shared: bool) -> Result<RangeChanged> {
     let settings = settings(ctx)?;
     for (index, range) in ranges.iter().enumerate() {
         if let Some(other) = ranges[index + 1..].iter().find(|other| other.overlaps(*range)) {
@@ -81,11 +83,12 @@ pub fn set(ctx: &mut Context, whose: &Whose, ranges: &[PortRange]) -> Result<Ran
     let record = match resolve(&settings, whose)? {
         RangeRecord::Environment(name, _) => RangeRecord::Environment(name, ranges.to_vec()),
         RangeRecord::Project(name, _) => {
-            refuse_overlap(&settings, &name, ranges)?;
+            let others = settings.projects.iter().map(|(other, theirs)| (other, theirs.as_slice()));
+            refuse_overlap(others, &name, ranges)?;
             RangeRecord::Project(name, ranges.to_vec())
         }
     };
-    let warnings = change(ctx, &settings, &record, EventKind::RangeSet)?;
+    let warnings = change(ctx, &settings, &record, EventKind::RangeSet, shared)?;
     Ok(RangeChanged { record, warnings })
 }
 
@@ -93,17 +96,12 @@ pub fn set(ctx: &mut Context, whose: &Whose, ranges: &[PortRange]) -> Result<Ran
 pub fn unset(ctx: &mut Context, whose: &Whose) -> Result<RangeChanged> {
     let settings = settings(ctx)?;
     let record = resolve(&settings, whose)?;
-    let is_same = |other: &RangeRecord| match (other, &record) {
-        (RangeRecord::Environment(one, _), RangeRecord::Environment(two, _)) => one == two,
-        (RangeRecord::Project(one, _), RangeRecord::Project(two, _)) => one == two,
-        _ => false,
-    };
-    if !store::read(ctx.store()?, |rows| rows.ranges())?.iter().any(is_same) {
+    if !store::read(ctx.store()?, |rows| rows.ranges())?.iter().any(|other| is_same(other, &record)) {
         let name = name(&record);
         return Err(Error::new(ErrorKind::NotFound, format!("no range was set for '{name}'"))
             .hint("see where each comes from: git port range list"));
     }
-    let warnings = change(ctx, &settings, &record, EventKind::RangeUnset)?;
+    let warnings = change(ctx, &settings, &record, EventKind::RangeUnset, false)?;
     Ok(RangeChanged { record, warnings })
 }
 
@@ -170,8 +168,41 @@ fn name(record: &RangeRecord) -> String {
     }
 }
 
-fn refuse_overlap(settings: &Settings, project: &ProjectName, ranges: &[PortRange]) -> Result<()> {
-    for (other, theirs) in settings.projects.iter().filter(|(other, _)| *other != project) {
+fn is_same(one: &RangeRecord, two: &RangeRecord) -> bool {
+    match (one, two) {
+        (RangeRecord::Environment(one, _), RangeRecord::Environment(two, _)) => one == two,
+        (RangeRecord::Project(one, _), RangeRecord::Project(two, _)) => one == two,
+        _ => false,
+    }
+}
+
+fn ranges_of(record: &RangeRecord) -> &[PortRange] {
+    match record {
+        RangeRecord::Environment(_, ranges) | RangeRecord::Project(_, ranges) => ranges,
+    }
+}
+
+/// Refuses to share a range in which two machines have the same port.
+fn refuse_held_twice(tx: &mut dyn store::Transaction, range: PortRange) -> Result<()> {
+    let mut held = tx.allocations(&Filter::live())?;
+    held.retain(|allocation| range.contains(allocation.port));
+    for pair in held.windows(2) {
+        if pair[0].port == pair[1].port && pair[0].protocol == pair[1].protocol {
+            let (one, two) = (allocate::describe(&pair[0]), allocate::describe(&pair[1]));
+            let message = format!("port {} belongs to {one} and, on another machine, to {two}", pair[0].port);
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint("give one of them back first, or share other ports"));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_overlap<'a>(
+    others: impl Iterator<Item = (&'a ProjectName, &'a [PortRange])>,
+    project: &ProjectName,
+    ranges: &[PortRange],
+) -> Result<()> {
+    for (other, theirs) in others.filter(|(other, _)| *other != project) {
         for range in ranges {
             if let Some(taken) = theirs.iter().find(|theirs| theirs.overlaps(*range)) {
                 return Err(Error::new(
@@ -190,6 +221,7 @@ fn change(
     settings: &Settings,
     record: &RangeRecord,
     kind: EventKind,
+    shared: bool,
 ) -> Result<Vec<String>> {
     let (key, ranges) = match record {
         RangeRecord::Environment(name, ranges) => (format!("ranges.{name}"), ranges),
@@ -197,9 +229,26 @@ fn change(
     };
     let list: Vec<String> = ranges.iter().map(ToString::to_string).collect();
     let event = event(ctx, kind, format!("{} {}", name(record), list.join(", ")).trim_end().to_owned(), None);
-    store::write(ctx.store()?, |tx| -> Result<_, store::StoreError> {
+    store::write(ctx.store()?, |tx| -> Result<()> {
+        let known = tx.ranges()?;
+        if let RangeRecord::Project(name, ranges) = record {
+            // Somebody may have set another since the settings were read.
+            let others = known.iter().filter_map(|other| match other {
+                RangeRecord::Project(other, theirs) => Some((other, theirs.as_slice())),
+                RangeRecord::Environment(..) => None,
+            });
+            refuse_overlap(others, name, ranges)?;
+        }
+        let was = known.iter().filter(|other| is_same(other, record)).flat_map(ranges_of);
+        for range in was.filter(|range| !ranges.contains(range) || !shared) {
+            tx.share(*range, false)?;
+        }
         tx.put_range(record)?;
-        tx.append_event(&event)
+        for range in ranges.iter().filter(|_| shared) {
+            refuse_held_twice(tx, *range)?;
+            tx.share(*range, true)?;
+        }
+        Ok(tx.append_event(&event)?)
     })?;
     let overruled =
         settings.origin(&key).filter(|origin| !matches!(origin, Origin::BuiltIn | Origin::Registry));

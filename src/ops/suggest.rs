@@ -135,7 +135,7 @@ impl Market {
                 Some(project) => reserved.of(project, environment).to_vec(),
                 None => reserved.environments.get(environment).cloned().unwrap_or_default(),
             };
-            let used = allocate::used(rows, &host, protocol, own.iter().copied())?;
+            let used = allocate::used(rows, &host, protocol, environment, own.iter().copied())?;
             Ok((reserved, own, used))
         })?;
         Ok(Self { ranges, reserved, used, protocol, environment: environment.clone() })

@@ -1,6 +1,6 @@
 //! Changes what is noted about an allocation.
 
-use super::{copies, followers};
+use super::{allocate, copies, followers};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::{Allocation, Event, EventKind, Port, Protocol, ServiceName};
@@ -57,6 +57,9 @@ pub fn update(ctx: &mut Context, port: Port, protocol: Protocol, request: &Updat
         };
         set(&mut new.description, &request.description);
         set(&mut new.service_type, &request.service_type);
+        if let Some(name) = request.public_hostname.as_deref().filter(|name| !name.is_empty()) {
+            allocate::refuse_taken_hostname(tx, name, Some(old.id))?;
+        }
         set(&mut new.public_hostname, &request.public_hostname);
         if let Some(pinned) = request.pinned {
             new.pinned = pinned;

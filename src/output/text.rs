@@ -85,6 +85,8 @@ pub fn removed(out: &Output, removed: &Removed) {
 pub fn allocations(out: &Output, listed: &[Listed], with_project: bool) {
     let mut table = Table::new(&[
         "PORT",
+        "HOST",
+        "USER",
         "PROJECT",
         "SERVICE",
         "ENVIRONMENT",
@@ -94,8 +96,11 @@ pub fn allocations(out: &Output, listed: &[Listed], with_project: bool) {
         "BRANCH",
         "DESCRIPTION",
     ]);
+    // Whose machine it is matters where there are several.
+    let with_host = listed.iter().any(|one| one.host != listed[0].host);
     for one in listed {
         let allocation = &one.allocation;
+        let user = allocation.user.as_deref().filter(|_| with_host).unwrap_or_default();
         let protocol = if allocation.protocol.name() == "udp" { "/udp" } else { "" };
         let service = if allocation.primary {
             format!("{} *", allocation.service)
@@ -104,6 +109,8 @@ pub fn allocations(out: &Output, listed: &[Listed], with_project: bool) {
         };
         table.row(vec![
             Cell::new(format!("{}{protocol}", allocation.port)).style(Style::Strong),
+            Cell::new(if with_host { one.host.as_str() } else { "" }),
+            Cell::new(user),
             Cell::new(if with_project { allocation.project.as_str() } else { "" }),
             Cell::new(service),
             Cell::new(allocation.environment.as_str()),

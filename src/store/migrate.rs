@@ -5,16 +5,20 @@
 //! an older program would do harm.
 
 /// The version of the schema this program writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// What SQLite's `application_id` says of our files: "gPRT".
 pub(crate) const APPLICATION_ID: i64 = 0x6750_5254;
 
 /// The scripts for SQLite, in order; the first makes version 1.
-pub(crate) const SQLITE: &[&str] = &[include_str!("migrations/sqlite/0001_registry.sql")];
+pub(crate) const SQLITE: &[&str] =
+    &[include_str!("migrations/sqlite/0001_registry.sql"), include_str!("migrations/sqlite/0002_team.sql")];
 
 /// The scripts for PostgreSQL, of the same numbers and names.
-pub(crate) const POSTGRES: &[&str] = &[include_str!("migrations/postgres/0001_registry.sql")];
+pub(crate) const POSTGRES: &[&str] = &[
+    include_str!("migrations/postgres/0001_registry.sql"),
+    include_str!("migrations/postgres/0002_team.sql"),
+];
 
 /// The oldest versions that may read and write what version [`VERSION`] wrote.
 pub(crate) const MIN_READER: i64 = 1;

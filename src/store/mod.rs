@@ -63,6 +63,14 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// It was moved elsewhere, and is kept as it was then.
+    #[error("the registry '{registry}' was moved to '{to}'")]
+    Moved {
+        /// Which registry.
+        registry: String,
+        /// Where it is now.
+        to: String,
+    },
     /// A newer git-port wrote it and does not let this one in.
     #[error(
         "the registry '{registry}' needs a newer git-port (its version is {found}, this one knows {known})"
@@ -110,6 +118,12 @@ pub struct Filter {
     pub environment: Option<EnvironmentName>,
     /// Asked for by this session.
     pub session: Option<String>,
+    /// Of this user.
+    pub user: Option<String>,
+    /// With this public host name, in whatever case.
+    pub public_hostname: Option<String>,
+    /// Held for the whole team.
+    pub shared: bool,
     /// Live ones, or released ones.
     pub live: Option<bool>,
 }
@@ -118,6 +132,29 @@ impl Filter {
     /// Returns the filter for everything that is promised.
     pub fn live() -> Self {
         Self { live: Some(true), ..Self::default() }
+    }
+
+    /// Says whether it lets this one through, which no store has. Who holds what for a team only a store
+    /// can tell.
+    pub fn fits(&self, one: &Allocation) -> bool {
+        fn is<T: PartialEq>(wanted: Option<&T>, value: Option<&T>) -> bool {
+            wanted.is_none() || wanted == value
+        }
+        let name = |text: &String| text.to_ascii_lowercase();
+        is(self.host.as_ref(), Some(&one.host))
+            && is(self.protocol.as_ref(), Some(&one.protocol))
+            && is(self.port.as_ref(), Some(&one.port))
+            && is(self.project.as_ref(), Some(&one.project))
+            && is(self.worktree.as_ref(), one.worktree.as_ref())
+            && is(self.service.as_ref(), Some(&one.service))
+            && is(self.environment.as_ref(), Some(&one.environment))
+            && is(self.session.as_ref(), one.session.as_ref())
+            && is(self.user.as_ref(), one.user.as_ref())
+            && is(
+                self.public_hostname.as_ref().map(name).as_ref(),
+                one.public_hostname.as_ref().map(name).as_ref(),
+            )
+            && self.live.is_none_or(|live| live == one.released_at.is_none())
     }
 }
 
@@ -143,6 +180,12 @@ pub trait Rows {
         protocol: Protocol,
         range: PortRange,
     ) -> Result<Vec<PortRecord>, StoreError>;
+    /// Returns the ports of the range that somebody has on whatever machine, and has for the whole team.
+    fn shared_ports(&mut self, protocol: Protocol, range: PortRange) -> Result<Vec<Port>, StoreError>;
+    /// Returns the ranges whose ports are held for the whole team, in ascending order.
+    fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError>;
+    /// Returns the machines, each with its key and what people call it, by key.
+    fn hosts(&mut self) -> Result<Vec<(String, String)>, StoreError>;
     /// Returns the worktrees of a machine.
     fn worktrees(&mut self, host: &str) -> Result<Vec<WorktreeRecord>, StoreError>;
     /// Returns one worktree.
@@ -177,6 +220,8 @@ pub trait Transaction: Rows {
     fn delete_worktree(&mut self, token: &Token) -> Result<(), StoreError>;
     /// Stores the ranges of an environment or project; an empty list drops them.
     fn put_range(&mut self, range: &RangeRecord) -> Result<(), StoreError>;
+    /// Holds the ports of the range for the whole team, whoever has them now; or no longer.
+    fn share(&mut self, range: PortRange, shared: bool) -> Result<(), StoreError>;
     /// Stores a reservation.
     fn put_reservation(&mut self, reservation: &Reservation) -> Result<(), StoreError>;
     /// Drops a reservation. Returns whether there was one.
@@ -248,12 +293,47 @@ pub fn read<T, E: From<StoreError>>(
     mut work: impl FnMut(&mut dyn Rows) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut answer = None;
-    store.view(&mut |rows| answer = Some(work(rows)))?;
+    let location = store.location();
+    store
+        .view(&mut |rows| answer = Some(stay(rows, &location).map_err(E::from).and_then(|()| work(rows))))?;
     answer.unwrap_or_else(|| Err(never_ran(store).into()))
 }
 
 /// Runs `work` in an exclusive transaction, commits if it returns `Ok`, and returns what it returns.
 pub fn write<T, E: From<StoreError>>(
+    store: &mut dyn Store,
+    mut work: impl FnMut(&mut dyn Transaction) -> Result<T, E>,
+) -> Result<T, E> {
+    let location = store.location();
+    write_anyway(store, |transaction| {
+        stay(transaction, &location)?;
+        work(transaction)
+    })
+}
+
+/// The note that says where a registry was moved to.
+const MOVED: &str = "moved";
+
+/// Fails where the registry was moved elsewhere: what was written here would be lost.
+fn stay<R: Rows + ?Sized>(rows: &mut R, location: &str) -> Result<(), StoreError> {
+    match rows.note(MOVED)?.filter(|to| !to.is_empty()) {
+        Some(to) => Err(StoreError::Moved { registry: location.to_owned(), to }),
+        None => Ok(()),
+    }
+}
+
+/// Notes that the registry is another from now on; or that it is this one, if none is named.
+pub fn note_move(transaction: &mut dyn Transaction, to: Option<&str>) -> Result<(), StoreError> {
+    transaction.put_note(MOVED, to.unwrap_or_default())
+}
+
+/// Says whether the registry was moved elsewhere.
+pub fn is_moved(rows: &mut dyn Rows) -> Result<bool, StoreError> {
+    Ok(rows.note(MOVED)?.is_some_and(|to| !to.is_empty()))
+}
+
+/// As [`write()`], also on a registry that was moved.
+pub fn write_anyway<T, E: From<StoreError>>(
     store: &mut dyn Store,
     mut work: impl FnMut(&mut dyn Transaction) -> Result<T, E>,
 ) -> Result<T, E> {

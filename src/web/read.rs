@@ -91,6 +91,7 @@ fn list_request(asked: Asked) -> Result<ListRequest> {
         session: words.session,
         all: true,
         released: words.released.unwrap_or_default(),
+        ..ListRequest::default()
     })
 }
 

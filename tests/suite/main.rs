@@ -71,6 +71,8 @@ mod power_loss;
 mod random_walk;
 mod range;
 #[cfg(unix)]
+mod registry;
+#[cfg(unix)]
 mod registry_care;
 #[cfg(unix)]
 mod registry_faults;

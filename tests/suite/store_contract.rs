@@ -3,6 +3,7 @@
 mod labs;
 mod runs;
 mod samples;
+mod team;
 
 use git_port::registry::{
     Allocation, EnvironmentName, Event, EventKind, Place, Protocol, RangeRecord, Reservation, Status,
@@ -17,6 +18,12 @@ use runs::{
 };
 use samples::{
     Failure, event, full, odd_path, plain, port, ports_of, range, refused, released, time, token, worktree,
+};
+
+use team::{
+    a_port_of_a_shared_range_has_one_owner_on_all_machines, a_production_port_has_one_owner_on_all_machines,
+    a_public_host_name_leads_to_one_allocation, machines_are_told_and_allocations_found_by_their_user,
+    the_ranges_of_projects_do_not_overlap,
 };
 
 /// Makes a module with a test for each clause.
@@ -55,6 +62,11 @@ macro_rules! store_contract {
             looks_come_newest_first_and_only_the_last_are_kept
             what_hangs_on_an_allocation_goes_with_it
             a_question_makes_no_registry
+            a_production_port_has_one_owner_on_all_machines
+            a_port_of_a_shared_range_has_one_owner_on_all_machines
+            a_public_host_name_leads_to_one_allocation
+            the_ranges_of_projects_do_not_overlap
+            machines_are_told_and_allocations_found_by_their_user
         );
     };
     ($backend:ident, $lab:expr, $($clause:ident)+) => {
@@ -167,6 +179,7 @@ fn each_part_of_a_filter_must_hold(lab: &dyn Lab) {
         environment: Some(EnvironmentName::dev()),
         session: Some("s".to_owned()),
         live: Some(true),
+        ..Filter::default()
     };
     assert_eq!(found(&whole), [base], "all parts together leave one");
     assert_eq!(found(&Filter::default()).len(), 9, "no part leaves all");

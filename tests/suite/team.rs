@@ -1,16 +1,15 @@
 //! A registry in PostgreSQL, which a team shares.
 
+mod hosts;
 mod killed;
 mod secrets;
 mod tls;
+mod unreachable;
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
-use std::time::{Duration, Instant};
 
+use crate::support::TestEnv;
 use crate::support::postgres::{self, Database};
-use crate::support::{Run, TestEnv};
 
 /// A home whose registry is a database of its own; none where PostgreSQL is not installed.
 fn lab() -> Option<(TestEnv, Database)> {
@@ -30,44 +29,6 @@ fn a_registry_that_a_repository_names_is_ignored_and_told() {
         assert!(run.stderr.contains("'registry' in '") && run.stderr.contains("is ignored"), "{run:?}");
         assert!(!run.stderr.contains("canary") && !run.stderr.contains("evil"), "{run:?}");
         fs::remove_file(repo.join(file)).unwrap();
-    }
-}
-
-#[test]
-fn two_hosts_share_one_registry() {
-    let Some((mut env, _database)) = lab() else { return };
-    env.set("GIT_PORT_HOST", "one");
-    assert_eq!(env.one(&env.root(), "allocate web --project shop")["port"], env.port(0));
-    env.set("GIT_PORT_HOST", "two");
-    let other = env.one(&env.root(), "allocate web --project shop");
-    assert_eq!((&other["port"], &other["host"]), (&env.port(0).into(), &"two".into()));
-    assert_eq!(env.listed(&env.root(), "--all").len(), 2);
-}
-
-/// A server that takes connections and says nothing, as behind a cable that was pulled.
-fn silent() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("postgres://u@127.0.0.1:{}/db", listener.local_addr().unwrap().port());
-    (listener, url)
-}
-
-fn timed(env: &TestEnv, dir: &Path, words: &str) -> (Run, Duration) {
-    let since = Instant::now();
-    let run = env.git_port(dir, words.split_whitespace());
-    (run, since.elapsed())
-}
-
-#[test]
-fn a_server_that_does_not_answer_is_told_of_and_given_up() {
-    let (_listener, url) = silent();
-    let mut env = TestEnv::new();
-    env.set("GIT_PORT_REGISTRY", &url);
-    for words in ["list --all", "allocate web --project shop"] {
-        let (run, took) = timed(&env, &env.root(), words);
-        assert_eq!(run.status, 6, "{run:?}");
-        assert!(took < Duration::from_secs(6), "{took:?}");
-        assert!(run.stderr.starts_with("waiting for the registry 'postgres://127.0.0.1:"), "{run:?}");
-        assert!(run.stderr.contains("does not answer within 2 s"), "{run:?}");
     }
 }
 

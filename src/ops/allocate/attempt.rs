@@ -4,7 +4,8 @@
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
-use super::{AllocateRequest, Claim, Placed, ServiceRequest, describe, ranges};
+use super::limits::refuse_taken_hostname;
+use super::{AllocateRequest, Claim, Placed, ServiceRequest, describe, noted, ranges};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::machine::Machine;
 use crate::registry::allocator::{self, Landscape, Probe, Refusal, Strategy, Wish};
@@ -45,6 +46,7 @@ impl Attempt<'_> {
                 _ => missing.entry(protocol).or_default().push(index),
             }
         }
+        self.check_limits(tx, missing.values().map(Vec::len).sum())?;
         let mut has_primary = live.iter().any(|allocation| allocation.primary);
         for (protocol, indexes) in missing {
             let wishes: Vec<Wish> = indexes
@@ -113,6 +115,9 @@ impl Attempt<'_> {
         };
         replace(&mut allocation.description, &self.request.description);
         replace(&mut allocation.service_type, &self.request.service_type);
+        if let Some(name) = noted(self.request.public_hostname.as_ref()) {
+            refuse_taken_hostname(tx, &name, Some(existing.id))?;
+        }
         replace(&mut allocation.public_hostname, &self.request.public_hostname);
         // Labels follow the worktree.
         if let Some(worktree) = &self.claim.worktree {
@@ -195,7 +200,7 @@ impl Attempt<'_> {
         let own = ranges.of(&claim.project, &claim.environment);
         let named = wishes.iter().flat_map(|wish| [wish.exactly, wish.remembered, wish.prefer]).flatten();
         let asked: Vec<PortRange> = own.iter().copied().chain(named.map(PortRange::single)).collect();
-        let used = super::used(tx, &self.host, protocol, asked)?;
+        let used = super::used(tx, &self.host, protocol, &claim.environment, asked)?;
         let landscape = Landscape {
             used: &used,
             ranges: own,
@@ -228,6 +233,7 @@ impl Attempt<'_> {
     ) -> Result<Placed> {
         let (claim, request) = (self.claim, self.request);
         let configured = claim.settings.service(service);
+        let public_hostname = self.public_hostname(tx, service, old)?;
         let inherited = |text: fn(&Allocation) -> &Option<String>| old.and_then(|old| text(old).clone());
         let mut allocation = Allocation {
             id: 0,
@@ -249,9 +255,7 @@ impl Attempt<'_> {
             description: noted(request.description.as_ref())
                 .or_else(|| inherited(|old| &old.description))
                 .or_else(|| configured.and_then(|service| service.description.clone())),
-            public_hostname: noted(request.public_hostname.as_ref())
-                .or_else(|| inherited(|old| &old.public_hostname))
-                .or_else(|| configured.and_then(|service| service.public_hostname.clone())),
+            public_hostname,
             pinned: old.is_some_and(|old| old.pinned),
             session: request.session.clone(),
             allocated_at: self.now,
@@ -289,7 +293,19 @@ impl Attempt<'_> {
                     port: Some(port),
                     ..Filter::live()
                 };
-                let owner = tx.allocations(&at)?.first().map_or_else(|| "somebody else".to_owned(), describe);
+                let mut owners = tx.allocations(&at)?;
+                if owners.is_empty() {
+                    owners = tx.allocations(&Filter { host: None, shared: true, ..at })?;
+                }
+                let owner = match owners.first() {
+                    Some(owner) if owner.host == self.host => describe(owner),
+                    Some(owner) => {
+                        let host = tx.host_name(&owner.host)?.unwrap_or_else(|| owner.host.clone());
+                        let user = owner.user.as_ref().map(|user| format!("{user} on ")).unwrap_or_default();
+                        format!("{}, of {user}'{host}'", describe(owner))
+                    }
+                    None => "somebody else".to_owned(),
+                };
                 Error::new(ErrorKind::Conflict, format!("port {port} belongs to {owner}"))
                     .hint("take the next free one: leave out the port")
                     .hint(format!("or give it back first: git port release {port}"))
@@ -406,11 +422,6 @@ fn forget_predecessors(tx: &mut dyn Transaction, allocation: &Allocation) -> Res
         }
     }
     Ok(())
-}
-
-/// An empty text is none, as `update` has it.
-fn noted(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).cloned()
 }
 
 fn find<'a>(live: &'a [Allocation], service: &ServiceName, protocol: Protocol) -> Option<&'a Allocation> {

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::git::{Repo, Worktree, branches, identity};
 use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
 use crate::ops::init::CONFIG_FILE;
+use crate::ops::pending;
 use crate::ops::standing::{self, Standing};
 use crate::registry::EnvironmentName;
 use crate::registry::scope::folder_slug;
@@ -115,7 +116,7 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
         // With a token it counts as known, and nobody gives it ports unasked.
         identity::token(&created.described.worktree)?;
     } else if let Err(error) = give_ports(ctx, &repo, worktree, request, &mut created) {
-        created.warnings.push(format!("the worktree has no ports: {error}"));
+        created.warnings.push(pending::describe(&error));
         created.warnings.extend(error.hints.iter().cloned());
     }
     Ok(created)
@@ -149,16 +150,18 @@ fn give_ports(
             None => services.push(wanted.clone()),
         }
     }
-    let allocated = allocate::allocate_in(
-        ctx,
-        &standing,
-        AllocateRequest {
-            services,
-            environment: request.environment.clone(),
-            session: request.session.clone(),
-            ..AllocateRequest::default()
-        },
-    )?;
+    let request = AllocateRequest {
+        services,
+        environment: request.environment.clone(),
+        session: request.session.clone(),
+        ..AllocateRequest::default()
+    };
+    let allocated = allocate::allocate_in(ctx, &standing, request.clone()).inspect_err(|error| {
+        if error.kind.is_retryable() {
+            // Should that fail, too, it gets what every worktree gets.
+            let _ = pending::note(&standing.worktree, &request);
+        }
+    })?;
     created.placed = allocated.placed;
     created.warnings.extend(allocated.warnings);
     created.usage = usage(&standing.worktree.path, &created.placed);

@@ -13,7 +13,7 @@ use crate::git::program::git;
 use crate::git::{Repo, Worktree, identity, worktree};
 use crate::ops::allocate::{self, AllocateRequest, Allocated, Placed};
 use crate::ops::standing::{self, Standing};
-use crate::ops::{cleanup, copies};
+use crate::ops::{cleanup, copies, pending};
 use crate::registry::liveness::{Verdict, judge};
 use crate::registry::{Allocation, Token, WorktreeRecord};
 use crate::store::{self, Filter};
@@ -115,7 +115,10 @@ pub fn pass_through(
         })
     };
     if let Err(error) = followed {
-        passed.warnings.push(format!("ports: {error}"));
+        passed.warnings.push(match verb {
+            Verb::Add => pending::describe(&error),
+            _ => format!("ports: {error}"),
+        });
     }
     Ok(passed)
 }
@@ -188,7 +191,7 @@ pub fn newcomers(repo: &Repo) -> Result<Vec<Worktree>> {
         let in_the_making = lock.is_some_and(|reason| reason.starts_with(b"initializing"));
         !worktree.main
             && !in_the_making
-            && matches!(identity::find_token(worktree), Ok(None))
+            && (matches!(identity::find_token(worktree), Ok(None)) || identity::pending_file(worktree).exists())
             && worktree.is_connected()
             // What a killed git left is cleared away one day; a token would keep it.
             && worktree.has_head()

@@ -67,17 +67,28 @@ pub fn list(ctx: &mut Context) -> Result<Vec<WithPorts>> {
     let settings = ctx.settings(Some(&repo), repo.worktree.as_deref())?;
     let project = standing::project_name(&settings, &repo);
     let mut found = Vec::new();
-    let mut allocations = Vec::new();
     for worktree in repo.worktrees()? {
         let token = identity::find_token(&worktree)?;
-        if let Some(token) = &token {
-            let filter = Filter { worktree: Some(token.clone()), ..Filter::live() };
-            allocations.extend(store::read(ctx.store()?, |rows| rows.allocations(&filter))?);
-        }
         found.push((worktree, token));
     }
-    // All at once: the machine is looked at once.
-    let mut listed = list::states(ctx, allocations)?;
+    let recorded = ctx.store().and_then(|store| {
+        Ok(store::read(store, |rows| -> Result<_, store::StoreError> {
+            let mut allocations = Vec::new();
+            for token in found.iter().filter_map(|(_, token)| token.clone()) {
+                allocations.extend(rows.allocations(&Filter { worktree: Some(token), ..Filter::live() })?);
+            }
+            Ok(allocations)
+        })?)
+    });
+    let mut listed = match recorded {
+        // All at once: the machine is looked at once.
+        Ok(allocations) => list::states(ctx, allocations)?,
+        Err(error) if error.kind.is_retryable() => {
+            let worktrees: Vec<Worktree> = found.iter().map(|(worktree, _)| worktree.clone()).collect();
+            list::copied(ctx, &worktrees, &error)
+        }
+        Err(error) => return Err(error),
+    };
     let mut worktrees = Vec::new();
     for (worktree, token) in found {
         let own = |listed: &mut Listed| token.is_some() && listed.allocation.worktree == token;

@@ -88,6 +88,14 @@ impl<'a> PostgresRows<'a> {
     }
 }
 
+/// Says in SQL whether a port of this environment is held for the whole team, which the index needs to see.
+fn shared(environment: &str, port: &str) -> String {
+    format!(
+        "({environment} = 'production' OR EXISTS (SELECT 1 FROM git_port.shared_ranges \
+         WHERE {port} BETWEEN first_port AND last_port))"
+    )
+}
+
 impl Rows for PostgresRows<'_> {
     fn allocations(&mut self, filter: &Filter) -> Result<Vec<Allocation>, StoreError> {
         let mut sql = format!("SELECT {ALLOCATION}, id, revision FROM git_port.allocations WHERE TRUE");
@@ -106,6 +114,12 @@ impl Rows for PostgresRows<'_> {
         equal("service", filter.service.as_ref().map(|name| name.as_str().into()));
         equal("environment", filter.environment.as_ref().map(|name| name.as_str().into()));
         equal("session", filter.session.as_deref().map(Value::from));
+        equal("owner", filter.user.as_deref().map(Value::from));
+        let hostname = filter.public_hostname.as_ref().map(|name| name.to_ascii_lowercase().as_str().into());
+        equal("public_hostname IS NOT NULL AND lower(public_hostname)", hostname);
+        if filter.shared {
+            sql.push_str(" AND shared");
+        }
         match filter.live {
             // Written as the partial indexes are, so that they are used.
             Some(true) => sql.push_str(" AND status <> 'released'"),
@@ -133,6 +147,23 @@ impl Rows for PostgresRows<'_> {
         self.query(sql, &values, |row| {
             Ok(PortRecord { port: port(row, 0)?, live: get(row, 1)?, released_at: optional_time(row, 2)? })
         })
+    }
+
+    fn shared_ports(&mut self, protocol: Protocol, range: PortRange) -> Result<Vec<Port>, StoreError> {
+        let sql = "SELECT port FROM git_port.allocations WHERE status <> 'released' AND shared \
+            AND protocol = $1 AND port BETWEEN $2 AND $3";
+        let values = [protocol.name().into(), range.start().into(), range.end().into()];
+        self.query(sql, &values, |row| port(row, 0))
+    }
+
+    fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError> {
+        let sql = "SELECT first_port, last_port FROM git_port.shared_ranges ORDER BY first_port, last_port";
+        self.query(sql, &[], |row| range(row, 0))
+    }
+
+    fn hosts(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT key, name FROM git_port.hosts ORDER BY key";
+        self.query(sql, &[], |row| Ok((get(row, 0)?, get(row, 1)?)))
     }
 
     fn worktrees(&mut self, host: &str) -> Result<Vec<WorktreeRecord>, StoreError> {
@@ -244,8 +275,9 @@ impl Transaction for PostgresRows<'_> {
         let values = values(allocation);
         let numbers: Vec<String> = (1..=values.len()).map(|number| format!("${number}")).collect();
         let sql = format!(
-            "INSERT INTO git_port.allocations ({ALLOCATION}) VALUES ({}) RETURNING id",
-            numbers.join(", ")
+            "INSERT INTO git_port.allocations ({ALLOCATION}, shared) VALUES ({}, {}) RETURNING id",
+            numbers.join(", "),
+            shared("$10", "$4")
         );
         let id = self.query(&sql, &values, |row| get::<i64>(row, 0))?.pop().unwrap_or_default();
         self.revisions.insert(id, 0);
@@ -266,8 +298,10 @@ impl Transaction for PostgresRows<'_> {
         let unchanged = known.map_or(String::new(), |_| format!(" AND revision = ${}", id + 1));
         values.extend(known.map(Value::from));
         let sql = format!(
-            "UPDATE git_port.allocations SET {}, revision = revision + 1 WHERE id = ${id}{unchanged}",
-            set.join(", ")
+            "UPDATE git_port.allocations SET {}, shared = {}, revision = revision + 1 \
+             WHERE id = ${id}{unchanged}",
+            set.join(", "),
+            shared("$10", "$4")
         );
         let changed = self.execute(&sql, &values)?;
         match known {
@@ -344,6 +378,21 @@ impl Transaction for PostgresRows<'_> {
             self.execute(sql, &values)?;
         }
         Ok(())
+    }
+
+    fn share(&mut self, range: PortRange, shared: bool) -> Result<(), StoreError> {
+        let ends = [range.start().into(), range.end().into()];
+        let sql = if shared {
+            "INSERT INTO git_port.shared_ranges (first_port, last_port) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM git_port.shared_ranges WHERE first_port = $1 AND last_port = $2"
+        };
+        self.execute(sql, &ends)?;
+        let shared = self::shared("environment", "port");
+        let sql = format!(
+            "UPDATE git_port.allocations SET shared = {shared} WHERE port BETWEEN $1 AND $2 AND shared <> {shared}"
+        );
+        self.execute(&sql, &ends).map(|_| ())
     }
 
     fn put_reservation(&mut self, reservation: &Reservation) -> Result<(), StoreError> {

@@ -74,6 +74,14 @@ impl<'a> SqliteRows<'a> {
     }
 }
 
+/// Says in SQL whether a port of this environment is held for the whole team, which the index needs to see.
+fn shared(environment: &str, port: &str) -> String {
+    format!(
+        "({environment} = 'production' OR EXISTS (SELECT 1 FROM shared_ranges \
+         WHERE {port} BETWEEN first_port AND last_port))"
+    )
+}
+
 impl Rows for SqliteRows<'_> {
     fn allocations(&mut self, filter: &Filter) -> Result<Vec<Allocation>, StoreError> {
         let mut sql = format!("SELECT {ALLOCATION} FROM allocations WHERE 1");
@@ -92,6 +100,12 @@ impl Rows for SqliteRows<'_> {
         equal("service", filter.service.as_ref().map(|name| Value::from(name.to_string())));
         equal("environment", filter.environment.as_ref().map(|name| Value::from(name.to_string())));
         equal("session", filter.session.clone().map(Value::from));
+        equal("owner", filter.user.clone().map(Value::from));
+        let hostname = filter.public_hostname.as_ref().map(|name| Value::from(name.to_ascii_lowercase()));
+        equal("public_hostname IS NOT NULL AND lower(public_hostname)", hostname);
+        if filter.shared {
+            sql.push_str(" AND shared = 1");
+        }
         match filter.live {
             // Written as the partial indexes are, so that they are used.
             Some(true) => sql.push_str(" AND status <> 'released'"),
@@ -114,6 +128,22 @@ impl Rows for SqliteRows<'_> {
         self.query(sql, params, |row| {
             Ok(PortRecord { port: port(row, 0)?, live: row.get(1)?, released_at: optional_time(row, 2)? })
         })
+    }
+
+    fn shared_ports(&mut self, protocol: Protocol, range: PortRange) -> Result<Vec<Port>, StoreError> {
+        let sql = "SELECT port FROM allocations WHERE status <> 'released' AND shared = 1 AND protocol = ?1 \
+            AND port BETWEEN ?2 AND ?3";
+        let params = params![protocol.name(), range.start().number(), range.end().number()];
+        self.query(sql, params, |row| port(row, 0))
+    }
+
+    fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError> {
+        let sql = "SELECT first_port, last_port FROM shared_ranges ORDER BY first_port, last_port";
+        self.query(sql, [], |row| range(row, 0))
+    }
+
+    fn hosts(&mut self) -> Result<Vec<(String, String)>, StoreError> {
+        self.query("SELECT key, name FROM hosts ORDER BY key", [], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn worktrees(&mut self, host: &str) -> Result<Vec<WorktreeRecord>, StoreError> {
@@ -230,19 +260,24 @@ impl Rows for SqliteRows<'_> {
 impl Transaction for SqliteRows<'_> {
     fn insert_allocation(&mut self, allocation: &Allocation) -> Result<i64, StoreError> {
         let sql = format!(
-            "INSERT INTO allocations ({ALLOCATION}) VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-             ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+            "INSERT INTO allocations ({ALLOCATION}, shared) VALUES (NULL, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+             ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, {})",
+            shared("?11", "?5")
         );
         self.execute(&sql, params_from_iter(values(allocation)))?;
         Ok(self.connection.last_insert_rowid())
     }
 
     fn update_allocation(&mut self, allocation: &Allocation) -> Result<(), StoreError> {
-        let sql = "UPDATE allocations SET host = ?2, owner = ?3, protocol = ?4, port = ?5, project = ?6, \
+        let sql = format!(
+            "UPDATE allocations SET host = ?2, owner = ?3, protocol = ?4, port = ?5, project = ?6, \
             worktree = ?7, path = ?8, branch = ?9, service = ?10, environment = ?11, is_primary = ?12, status = ?13, \
             service_type = ?14, description = ?15, public_hostname = ?16, pinned = ?17, session = ?18, \
-            allocated_at = ?19, last_used_at = ?20, last_checked_at = ?21, released_at = ?22 WHERE id = ?1";
-        self.execute(sql, params_from_iter(values(allocation))).map(|_| ())
+            allocated_at = ?19, last_used_at = ?20, last_checked_at = ?21, released_at = ?22, shared = {} \
+            WHERE id = ?1",
+            shared("?11", "?5")
+        );
+        self.execute(&sql, params_from_iter(values(allocation))).map(|_| ())
     }
 
     fn delete_allocation(&mut self, id: i64) -> Result<(), StoreError> {
@@ -299,6 +334,19 @@ impl Transaction for SqliteRows<'_> {
             self.execute(sql, params![kind, name, position, range.start().number(), range.end().number()])?;
         }
         Ok(())
+    }
+
+    fn share(&mut self, range: PortRange, shared: bool) -> Result<(), StoreError> {
+        let ends = [range.start().number(), range.end().number()];
+        let sql = if shared {
+            "INSERT OR IGNORE INTO shared_ranges (first_port, last_port) VALUES (?1, ?2)"
+        } else {
+            "DELETE FROM shared_ranges WHERE first_port = ?1 AND last_port = ?2"
+        };
+        self.execute(sql, ends)?;
+        let shared = self::shared("environment", "port");
+        let sql = format!("UPDATE allocations SET shared = {shared} WHERE port BETWEEN ?1 AND ?2");
+        self.execute(&sql, ends).map(|_| ())
     }
 
     fn put_reservation(&mut self, reservation: &Reservation) -> Result<(), StoreError> {
