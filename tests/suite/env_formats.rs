@@ -13,6 +13,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use crate::dev_servers::lab;
+use crate::support::TestEnv;
+
 const HOSTILE: &[&str] = &[
     "",
     "`touch x`",
@@ -193,10 +196,72 @@ fn env_file_readers_get_every_value_back() {
             "process.stdout.write(Object.entries(process.env).map(([k, v]) => `${k}=${v}\\0`).join(''))";
         assert_reads("node", &["node", "--env-file=given", "-e", print], &text, &variables);
     }
+    if let Some(folder) = lab::npm("dotenv").filter(|_| node) {
+        let module = folder.join("node_modules/dotenv");
+        let print = format!(
+            "const all = require({:?}).parse(require('fs').readFileSync('given'));\n\
+             process.stdout.write(Object.entries(all).map(([k, v]) => `${{k}}=${{v}}\\0`).join(''))",
+            module.to_str().unwrap()
+        );
+        assert_reads("dotenv", &["node", "-e", &print], &text, &variables);
+    }
     if is_there("python3 with python-dotenv", &["python3", "-c", "import dotenv"]) {
         let print = "import dotenv, sys\n\
                      for name, value in dotenv.dotenv_values('given').items():\n    \
                      sys.stdout.buffer.write(f'{name}={value}\\0'.encode())";
         assert_reads("python-dotenv", &["python3", "-c", print], &text, &variables);
     }
+}
+
+/// The same values, through the program: it reads them from a configuration, and what it prints is
+/// evaluated.
+#[test]
+fn what_the_program_prints_is_evaluated_and_every_value_is_back() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    let shells: Vec<&str> =
+        ["sh", "bash", "zsh"].into_iter().filter(|shell| is_there(shell, &[shell, "-c", "exit 0"])).collect();
+    let fish = is_there("fish", &["fish", "-c", "exit 0"]);
+    // A configuration holds nothing that a terminal obeys, and may be 256 KiB long.
+    let is_obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let plain = |value: String| value.replace(is_obeyed, "");
+    let values: Vec<String> = values().into_iter().map(plain).collect();
+    for part in values.chunks(500) {
+        let variables = named(part.to_vec());
+        let entries = variables.iter().map(|Variable { name, value }| format!("{name} = {}\n", toml(value)));
+        let config = "[services.web]\n[env]\n".to_owned() + &entries.collect::<String>();
+        fs::write(repo.join(".git-port.toml"), config).unwrap();
+        let printed = |format: &str| {
+            let run = env.git_port(&repo, ["env", "--format", format]);
+            assert_eq!(run.status, 0, "{}", run.stderr.lines().next().unwrap_or_default());
+            run.stdout
+        };
+        let object: serde_json::Value = serde_json::from_str(&printed("json")).unwrap();
+        let own = object["variables"].as_object().unwrap().iter();
+        let own: Vec<Variable> = own
+            .map(|(name, value)| Variable { name: name.clone(), value: value.as_str().unwrap().to_owned() })
+            .collect();
+        assert!(variables.iter().all(|one| own.contains(one)));
+        let sh = printed("sh");
+        for shell in &shells {
+            assert_reads(shell, &[shell, "-c", "eval \"$(cat given)\" && exec env -0"], &sh, &own);
+        }
+        if fish {
+            let command = ["fish", "--no-config", "-c", "cat given | source; and exec env -0"];
+            assert_reads("fish", &command, &printed("fish"), &own);
+        }
+    }
+}
+
+/// Returns the text as a string of TOML, the braces of placeholders doubled.
+fn toml(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '{' | '}' => format!("{c}{c}"),
+        'a'..='z' | 'A'..='Z' | '0'..='9' | ' ' => c.to_string(),
+        c => format!("\\U{:08x}", u32::from(c)),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
 }
