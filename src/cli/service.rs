@@ -35,3 +35,10 @@ pub(super) fn object(ctx: &mut Context, out: &Output, allocation: &Allocation) {
     let allocations = vec![AllocationView::recorded(allocation, &ctx.host.name)];
     out.object(AllocationsView { allocations, warnings: ctx.take_notes() });
 }
+
+/// The same, with this URL in it.
+pub(super) fn object_at(ctx: &mut Context, out: &Output, allocation: &Allocation, url: &str) {
+    let mut view = AllocationView::recorded(allocation, &ctx.host.name);
+    view.url = Some(url.to_owned());
+    out.object(AllocationsView { allocations: vec![view], warnings: ctx.take_notes() });
+}

@@ -11,13 +11,19 @@ use crate::output::Output;
 pub(super) struct Args {
     #[command(flatten)]
     service: ServiceArgs,
+    /// By a host name of the worktree's own, as topic.shop.localhost
+    ///
+    /// Chrome, Edge and Firefox find every name under localhost on this machine, and keep cookies and what
+    /// pages store apart by it. Other programs often do not find it.
+    #[arg(long)]
+    named: bool,
 }
 
 impl Args {
     pub(super) fn run(self, ctx: &mut Context, out: &Output) -> Result<u8> {
-        let located = env::locate(ctx, &self.service.request())?;
+        let located = env::locate(ctx, &self.service.request(), self.named)?;
         if out.is_json() {
-            service::object(ctx, out, &located.allocation);
+            service::object_at(ctx, out, &located.allocation, &located.url);
         } else {
             out.line(&located.url);
         }

@@ -110,10 +110,11 @@ pub struct Located {
     pub url: String,
 }
 
-/// Returns where a browser finds the service asked for.
-pub fn locate(ctx: &mut Context, request: &GetRequest) -> Result<Located> {
+/// Returns where a browser finds the service asked for; by a host name of the worktree's own if `named`.
+pub fn locate(ctx: &mut Context, request: &GetRequest, named: bool) -> Result<Located> {
     let allocation = get(ctx, request)?;
-    let Some(url) = allocation.url() else {
+    let url = if named { allocation.named_url() } else { allocation.url() };
+    let Some(url) = url else {
         let message = format!("'{}' is no service that one opens in a browser", allocation.service);
         return Err(Error::new(ErrorKind::NotFound, message)
             .hint(format!("its port: git port get {}", allocation.service)));
@@ -122,8 +123,8 @@ pub fn locate(ctx: &mut Context, request: &GetRequest) -> Result<Located> {
 }
 
 /// Opens the service asked for in the browser.
-pub fn open(ctx: &mut Context, request: &GetRequest) -> Result<Located> {
-    let located = locate(ctx, request)?;
+pub fn open(ctx: &mut Context, request: &GetRequest, named: bool) -> Result<Located> {
+    let located = locate(ctx, request, named)?;
     browser::open(&located.url)?;
     Ok(located)
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 use super::port::{Port, Protocol};
-use super::scope::{EnvironmentName, ProjectName, ServiceName};
+use super::scope::{EnvironmentName, ProjectName, ServiceName, host_label};
 use super::worktree::Token;
 
 /// What the registry records about an allocation. The names reach disk.
@@ -191,5 +191,19 @@ impl Allocation {
                     | "tcp"
             );
         speaks_http.then(|| format!("http://localhost:{}", self.port))
+    }
+
+    /// Returns a URL for people, with a host name of the worktree's own: `http://topic.shop.localhost:8001`.
+    /// Browsers find every name under `localhost` on this machine (RFC 6761), and keep what pages store, and
+    /// cookies, apart by it; many programs do not find it.
+    pub fn named_url(&self) -> Option<String> {
+        self.url()?;
+        let project = host_label(self.project.as_str());
+        let folder = self.path.as_ref().and_then(|path| path.file_name());
+        let folder = folder.map(|name| host_label(&name.to_string_lossy())).unwrap_or_default();
+        // Most folders of worktrees are called `{project}-{branch}`.
+        let own = folder.strip_prefix(&format!("{project}-")).unwrap_or(&folder);
+        let host = if own.is_empty() || own == project { project } else { format!("{own}.{project}") };
+        Some(format!("http://{host}.localhost:{}", self.port))
     }
 }

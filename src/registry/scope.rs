@@ -231,10 +231,37 @@ pub fn folder_slug(text: &str) -> String {
     slug.trim_start_matches('-').to_owned()
 }
 
+/// Returns a label of a host name for any text (RFC 1035): lower-case letters, digits and `-`, at most 63. When
+/// more than capitals and separators had to go, a hash of the text is added.
+pub fn host_label(text: &str) -> String {
+    const MAX: usize = 63;
+    let lower = text.to_ascii_lowercase();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let separated: String =
+        lower.chars().map(|c| if matches!(c, '.' | '_' | '/' | ' ') { '-' } else { c }).collect();
+    let label = separated.trim_matches('-');
+    if !label.is_empty() && label.len() <= MAX && label.chars().all(plain) {
+        return label.to_owned();
+    }
+    let kept: String = label.chars().filter(|c| plain(*c)).take(MAX - 9).collect();
+    format!("{}{}", kept.trim_end_matches('-'), hash_suffix(text)).trim_start_matches('-').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn labels_of_host_names() {
+        for (text, label) in
+            [("shop", "shop"), ("Shop.io", "shop-io"), ("feature/api_2", "feature-api-2"), ("--x--", "x")]
+        {
+            assert_eq!(host_label(text), label);
+        }
+        assert_ne!(host_label("été"), host_label("ete"));
+        assert_ne!(host_label("日本"), host_label("中国"));
+    }
 
     #[test]
     fn hostile_names_are_refused() {
@@ -280,6 +307,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_has_a_label(text in any::<String>()) {
+            let label = host_label(&text);
+            prop_assert!(!label.is_empty() && label.len() <= 63, "{label}");
+            prop_assert!(!label.starts_with('-') && !label.ends_with('-'), "{label}");
+            prop_assert!(label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+        }
+
         #[test]
         fn whatever_the_text_the_derived_names_are_valid(text in any::<String>()) {
             let project = ProjectName::from_folder(&text);

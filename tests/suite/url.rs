@@ -17,6 +17,26 @@ fn one_bare_url() {
 }
 
 #[test]
+fn a_name_of_the_worktrees_own() {
+    let env = TestEnv::new();
+    let repo = env.repo("shop");
+    env.ok(&repo, "worktree create topic --service web");
+    env.git(&repo, ["worktree", "add", "-q", "-b", "x", "../Other_Place"]);
+    let [topic, other] = ["shop-topic", "Other_Place"].map(|name| env.root().join(name));
+    let port = env.listed(&topic, "--worktree")[0];
+    assert_eq!(env.ok(&topic, "url --named"), format!("http://topic.shop.localhost:{port}\n"));
+    assert_eq!(env.ok(&topic, "url"), format!("http://localhost:{port}\n"), "programs may not find a name");
+    let url = env.ok(&other, "url --named");
+    assert!(url.starts_with("http://other-place.shop.localhost:"), "{url}");
+    assert_eq!(env.one(&other, "url --named")["url"], url.trim());
+    assert!(env.ok(&repo, "url --named").starts_with("http://shop.localhost:"));
+    env.ok(&env.root(), "allocate api --project edge");
+    assert!(env.ok(&env.root(), "url edge/api --named").starts_with("http://edge.localhost:"));
+    env.ok(&repo, "allocate store --type postgres");
+    shape::refuses(&env, &repo, &[(&["url", "store", "--named"], 1, "not_found", "'store'")]);
+}
+
+#[test]
 fn a_database_has_none() {
     let env = TestEnv::new();
     let repo = env.repo("shop");
