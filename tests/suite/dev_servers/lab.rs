@@ -208,19 +208,28 @@ impl App {
 
     /// Runs the server in both worktrees at once: each answers on its own port, is known, and ends.
     pub fn serves(&self, command: &str, page: &str) {
-        self.serves_with(&["-v", "--"], command, page);
+        self.serves_with(&["-v", "--"], command, page, false);
     }
 
     /// The same, with nothing but the variables: what tells the server its port is its own configuration.
     pub fn serves_by_itself(&self, command: &str, page: &str) {
-        self.serves_with(&["-v", "--no-flags", "--"], command, page);
+        self.serves_with(&["-v", "--no-flags", "--"], command, page, false);
     }
 
-    fn serves_with(&self, options: &[&str], command: &str, page: &str) {
-        let mut servers = self
-            .trees
-            .each_ref()
-            .map(|tree| Running::start(&self.env, tree, options.iter().copied().chain(command.split(' '))));
+    /// The same, one server after the other: some choose more ports of their own, and two that start in the
+    /// same moment choose the same.
+    pub fn serves_by_itself_in_turn(&self, command: &str, page: &str) {
+        self.serves_with(&["-v", "--no-flags", "--"], command, page, true);
+    }
+
+    fn serves_with(&self, options: &[&str], command: &str, page: &str, in_turn: bool) {
+        let mut servers = self.trees.each_ref().map(|tree| {
+            let server = Running::start(&self.env, tree, options.iter().copied().chain(command.split(' ')));
+            if in_turn {
+                fetch(self.env.ok(tree, "url").trim(), page, &server);
+            }
+            server
+        });
         for (tree, server) in self.trees.iter().zip(&mut servers) {
             fetch(self.env.ok(tree, "url").trim(), page, server);
             server.says("listening on http://");

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -140,7 +141,7 @@ fn wrangler_takes_its_port_from_the_snippet() {
     }
     let Some(app) = App::with_node_modules("wrangler-app", Packages::Linked) else { return };
     app.takes_in("wrangler", into_json("package.json"));
-    app.serves_by_itself("npm run dev", "hello from wrangler-app");
+    app.serves_by_itself_in_turn("npm run dev", "hello from wrangler-app");
     app.keeps_to_its_port_by_itself("npm run dev", true);
 }
 
@@ -190,6 +191,11 @@ fn direnv_mise_and_just_load_the_variables() {
         printed(&app, tree, &[mise, "trust", "--quiet"]);
         assert_eq!(printed(&app, tree, &[mise, "exec", "--", "sh", "-c", "echo $PORT"]).trim(), port);
         assert_eq!(printed(&app, tree, &["just", "--evaluate", "PORT"]).trim(), port);
+        if Command::new("direnv").arg("version").output().is_err() {
+            assert!(!lab::is_complete(), "direnv is missing");
+            println!("ignored: direnv is missing");
+            continue;
+        }
         printed(&app, tree, &["direnv", "allow"]);
         assert_eq!(printed(&app, tree, &["direnv", "exec", ".", "sh", "-c", "echo $PORT"]).trim(), port);
     }
