@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures a registry in PostgreSQL, on a server of its own that syncs every commit to disk.
 #
-#     cargo build --release && benches/team.sh [program] [rows]
+#     cargo build --release && benches/team.sh [program] [rows] [allocations of each client]
 #
 # First 64 clients at once, each allocating one port after the other from one range, beside pgbench with
 # as many clients and a bare INSERT of a row with a unique key. Then allocate, list of a project and stats in
@@ -10,6 +10,7 @@ set -eu
 
 program=${1:-target/release/git-port}
 rows=${2:-1000000}
+each=${3:-20}
 case $program in */*) program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program") ;; esac
 bin=
 for folder in /usr/lib/postgresql/*/bin; do
@@ -59,7 +60,6 @@ summary() {
 }
 
 clients=64
-each=20
 "$program" -q allocate first --project warm >/dev/null
 mkdir told
 begun=$(milliseconds)
