@@ -138,7 +138,7 @@ pub struct Environmental {
     pub allocations: Vec<Allocation>,
 }
 
-/// Returns what [`env`] would, if the worktree's own copy is sure to hold it.
+/// Returns what [`env()`] would, if the worktree's own copy is sure to hold it.
 pub fn find_env_at_hand(
     ctx: &mut Context,
     environment: Option<&EnvironmentName>,

@@ -1,8 +1,8 @@
 //! The dashboard: one page of this machine, its JSON, and a stream of what changes.
 //!
 //! The routes parse a request, call one operation, and hand the outcome on. What is shown is looked up by
-//! one pair of eyes ([`live`]), however many pages are open. Who may ask is decided in one place
-//! ([`guard`]), before any route is.
+//! one pair of eyes (`live`), however many pages are open. Who may ask is decided in one place
+//! (`guard`), before any route is.
 
 mod assets;
 mod call;
