@@ -1,7 +1,9 @@
 //! `git port mcp`
 
+use std::io::{self, IsTerminal};
+
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mcp;
 
 /// Serve agents over the Model Context Protocol, on standard input and output
@@ -16,6 +18,10 @@ pub(super) struct Args {}
 impl Args {
     pub(super) fn run(self, ctx: &mut Context) -> Result<u8> {
         let Self {} = self;
+        if io::stdin().is_terminal() {
+            return Err(Error::usage("a program is to speak on standard input, and this is a terminal")
+                .hint("tell an agent to start it: git port integrate --list"));
+        }
         mcp::serve(ctx)?;
         Ok(0)
     }

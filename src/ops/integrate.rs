@@ -54,7 +54,9 @@ pub fn list() -> Vec<Known> {
 
 /// Puts into the tool's files what is to stand there, or shows it.
 pub fn integrate(ctx: &Context, tool: &str, act: Act) -> Result<Vec<Merged>> {
-    let Some(Integration { files, .. }) = INTEGRATIONS.iter().find(|one| one.name == tool) else {
+    let Some(Integration { files, .. }) =
+        INTEGRATIONS.iter().find(|one| one.name == tool || one.also.contains(&tool))
+    else {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no integration for '{tool}'"))
             .hint("see which there are: git port integrate --list")
             .hint("for every other agent: git port integrate agents-md"));

@@ -8,6 +8,8 @@ use super::merge::Edit;
 pub struct Integration {
     /// What it is called on the command line.
     pub name: &'static str,
+    /// What else people may call it there.
+    pub also: &'static [&'static str],
     /// What people call it, and what it gets.
     pub about: &'static str,
     /// Its files, from the top of the worktree.
@@ -56,6 +58,7 @@ const MCP_IN_PROJECT: Part = Part {
 pub const INTEGRATIONS: &[Integration] = &[
     Integration {
         name: "agents-md",
+        also: &["agents", "agents.md"],
         about: "AGENTS.md: what every agent that reads it is to know",
         files: &[Part {
             file: "AGENTS.md",
@@ -66,6 +69,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "claude",
+        also: &["claude-code"],
         about: "Claude Code: hooks for sessions and worktrees, and the MCP server",
         files: &[
             Part {
@@ -98,6 +102,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "codex",
+        also: &[],
         about: "Codex: the MCP server, the hook of its sessions, the setup of its worktrees",
         files: &[
             Part {
@@ -123,6 +128,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "conductor",
+        also: &[],
         about: "Conductor: the setup and archive scripts of its workspaces; its ports are adopted",
         files: &[Part {
             file: "conductor.json",
@@ -136,6 +142,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "cursor",
+        also: &[],
         about: "Cursor: the setup of its worktrees, the hook of its sessions, the MCP server",
         files: &[
             Part {
@@ -171,6 +178,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "gemini",
+        also: &["gemini-cli"],
         about: "Gemini CLI: the hook of its sessions, and the MCP server",
         files: &[Part {
             file: ".gemini/settings.json",
@@ -189,6 +197,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "gtr",
+        also: &["git-worktree-runner"],
         about: "git-worktree-runner: the hooks of its worktrees",
         files: &[Part {
             file: ".gtrconfig",
@@ -202,6 +211,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "opencode",
+        also: &[],
         about: "opencode: the MCP server",
         files: &[Part {
             file: "opencode.json",
@@ -218,6 +228,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "vscode",
+        also: &["vs-code", "code"],
         about: "VS Code: the MCP server",
         files: &[Part {
             file: ".vscode/mcp.json",
@@ -228,6 +239,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "worktrunk",
+        also: &["wt"],
         about: "worktrunk: the hooks of its worktrees",
         files: &[Part {
             file: ".config/wt.toml",
@@ -241,6 +253,7 @@ pub const INTEGRATIONS: &[Integration] = &[
     },
     Integration {
         name: "zed",
+        also: &[],
         about: "Zed: the task of its new worktrees, and the MCP server",
         files: &[
             Part {

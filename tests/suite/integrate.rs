@@ -188,6 +188,7 @@ fn what_cannot_be_merged_is_left_alone_and_shown() {
     assert!(run.status == 1 && run.stderr.contains("agents-md"), "{run:?}");
     let run = env.git_port(&env.root(), ["integrate", "claude", "--write"]);
     assert_eq!(run.status, 128, "{run:?}");
+    assert_eq!(env.ok(&repo, "integrate git-worktree-runner"), env.ok(&repo, "integrate gtr"));
     // To look needs no repository.
     assert!(env.ok(&env.root(), "integrate claude").contains("mcpServers"));
 }
