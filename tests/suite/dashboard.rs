@@ -2,6 +2,7 @@
 
 mod browser;
 mod guard;
+mod load;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -57,6 +57,7 @@ function heard(name, message) {
   }
   if (message.rest.events) showActivity();
   if (message.rest.ranges || message.rest.stats) showReserved();
+  if (byId("main").hasAttribute("aria-busy")) performance.mark("ports");
   byId("main").removeAttribute("aria-busy");
   return undefined;
 }

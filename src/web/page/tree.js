@@ -10,21 +10,21 @@ const MANY = 60;
 
 const opened = new Map();
 const lines = new Map();
-let needle = "";
+let needle = [];
 let table = null;
 let current = null;
 
 const busy = (row) => row.state !== "allocated";
 
 function matches(row) {
-  return needle.split(/\s+/).every((word) => haystack(row).includes(word));
+  return needle.every((word) => haystack(row).includes(word));
 }
 
 /// Where something goes on comes first; the dashboard itself comes last.
 const rank = (project, rows) => (project === "git-port" ? 2 : rows.some(busy) ? 0 : 1);
 
 function isOpen(id, rows) {
-  if (needle) return true;
+  if (needle.length > 0) return true;
   return opened.get(id) ?? (state.rows.size <= MANY || rows.some(busy));
 }
 
@@ -103,7 +103,7 @@ function make(item, known) {
 }
 
 function empty() {
-  if (!needle) {
+  if (needle.length === 0) {
     return el("div", { class: "empty" }, el("p", {}, "No ports are allocated yet. In a repository, run one of these:"),
       command("git port init"), command("git port worktree create my-feature"));
   }
@@ -149,7 +149,7 @@ export function showTree() {
   const place = byId("tree");
   const wanted = plan();
   // The dashboard's own port is nobody's first.
-  const none = !needle && [...state.rows.values()].every((row) => row.project === "git-port" && row.service === "dashboard");
+  const none = needle.length === 0 && [...state.rows.values()].every((row) => row.project === "git-port" && row.service === "dashboard");
   if (wanted.length === 0 || none) {
     table = null;
     lines.clear();
@@ -180,7 +180,7 @@ export function showTree() {
 }
 
 export function search(text) {
-  needle = text.trim().toLowerCase();
+  needle = text.toLowerCase().split(/\s+/).filter(Boolean);
   showTree();
 }
 

@@ -58,9 +58,14 @@ export const commands = {
   },
 };
 
+const known = new WeakMap();
+
 /// Returns all of a row that one may search for.
 export function haystack(row) {
-  return [row.port, row.project, row.service, row.branch, row.worktree, row.environment, row.state, SHORT[row.state],
-    row.process?.name, row.process?.pid, row.description, row.service_type, row.public_hostname, row.session,
-    row.host, row.user].filter((word) => word !== null && word !== undefined).join("\n").toLowerCase();
+  if (!known.has(row)) {
+    known.set(row, [row.port, row.project, row.service, row.branch, row.worktree, row.environment, row.state, SHORT[row.state],
+      row.process?.name, row.process?.pid, row.description, row.service_type, row.public_hostname, row.session,
+      row.host, row.user].filter((word) => word !== null && word !== undefined).join("\n").toLowerCase());
+  }
+  return known.get(row);
 }

@@ -323,7 +323,7 @@ fn pictures() {
     browser.wait(&has("dialog[open]", "cleanup"));
     shoot("cleanup.png", 1280, 860, "light");
     browser.press(&["Escape"]);
-    many(&scene.env, 1000);
+    super::load::fill(&scene.env);
     browser.wait("document.querySelector('.map').getAttribute('aria-label').includes('dev')");
     browser.wait(&has("#summary", "1012 ports"));
     shoot("many.png", 1280, 860, "light");
@@ -332,16 +332,4 @@ fn pictures() {
     enter(&browser, &page);
     browser.wait(&has(".empty", "git port init"));
     shoot("empty.png", 1280, 860, "light");
-}
-
-/// Allocates so many ports, of twenty projects, in one go.
-fn many(env: &TestEnv, count: u16) {
-    let rows = (0..count).map(|index| {
-        let (project, service) = (index % 20, index / 20);
-        format!("{},tcp,project{project:02},service{service:02},dev\n", 33_000 + index)
-    });
-    let file = env.root().join("many.csv");
-    fs::write(&file, format!("port,protocol,project,service,environment\n{}", rows.collect::<String>()))
-        .unwrap();
-    env.ok(&env.root(), &format!("import {}", file.display()));
 }
