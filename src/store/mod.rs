@@ -270,9 +270,16 @@ pub trait Store: Send {
     fn file(&self) -> Option<PathBuf>;
 
     /// Returns a number that is another one after whoever has written, so that one who waits for changes
-    /// need not read all of it; none where it can only be read.
+    /// need not read all of it; none where that cannot be told. Unless the backend knows better, it is made
+    /// of the last event.
     fn stamp(&mut self) -> Option<u64> {
-        None
+        let mut last = None;
+        self.view(&mut |rows| last = rows.events(None, 1).ok()).ok()?;
+        let number = |event: &Event| {
+            let port = event.port.map_or(0, |port| u64::from(port.number()));
+            (event.at.as_millisecond().unsigned_abs() << 16) ^ port
+        };
+        last.map(|events| events.first().map_or(0, number))
     }
 
     /// Returns what tells the present state of the registry from every other, without opening it; none

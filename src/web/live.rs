@@ -27,9 +27,7 @@ use crate::error::Error;
 use crate::ops::dashboard;
 
 /// How often the registry is asked for its number.
-const TICK: Duration = Duration::from_millis(100);
-/// How often one looks where the registry has no number.
-const UNTOLD: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(150);
 /// How often the machine is looked at, and how many times as long as a look takes one rests at least.
 const MACHINE: Duration = Duration::from_secs(2);
 const RESTS: u32 = 12;
@@ -217,7 +215,6 @@ pub(super) fn watch(hub: &Hub, caller: &Caller) {
         let passed = since.map(|since| since.elapsed());
         due |= stamp.is_some() && stamp != known;
         due |= passed.is_none_or(|passed| passed >= MACHINE.max(took * RESTS));
-        due |= stamp.is_none() && passed.is_none_or(|passed| passed >= UNTOLD.max(took * 2));
         if !due {
             continue;
         }

@@ -7,6 +7,7 @@
 mod assets;
 mod call;
 mod change;
+mod connections;
 mod guard;
 mod live;
 mod plain;
@@ -95,17 +96,15 @@ impl Server {
             thread::spawn(move || live::watch(&app.hub, &app.caller))
         };
         let served = runtime.block_on(async {
-            let mut servers = tokio::task::JoinSet::new();
+            let mut doors = tokio::task::JoinSet::new();
             for listener in listeners {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                let hub = Arc::clone(&app);
-                let end = async move { hub.hub.ended().await };
-                servers.spawn(axum::serve(listener, routes(&app)).with_graceful_shutdown(end).into_future());
+                doors.spawn(connections::accept(listener, routes(&app), Arc::clone(&app)));
             }
             let stopped = stop().await;
-            // An open stream would keep its server from ending.
+            // An open stream would keep its connection from ending.
             app.hub.end();
-            let _ = tokio::time::timeout(FAREWELL, servers.join_all()).await;
+            let _ = tokio::time::timeout(FAREWELL, doors.join_all()).await;
             stopped
         });
         app.hub.end();

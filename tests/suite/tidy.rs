@@ -36,6 +36,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("axum::", &["src/web/"]),
     ("tokio_postgres::", &["src/store/postgres"]),
     ("rustls::", &["src/store/postgres/tls.rs"]),
+    ("hyper::", &["src/web/"]),
+    ("hyper_util::", &["src/web/"]),
     ("clap::", &["src/cli/"]),
     ("clap_complete::", &["src/cli/completions.rs"]),
     ("clap_mangen::", &["src/cli/man.rs"]),

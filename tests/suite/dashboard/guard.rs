@@ -171,6 +171,18 @@ fn an_ambiguous_request_is_refused() {
 }
 
 #[test]
+fn one_who_says_nothing_is_shown_the_door() {
+    let env = TestEnv::new();
+    let page = Page::start(&env, &env.root());
+    let silent: Vec<_> = (0..20).map(|_| page.dawdle("GET / HTTP/1.1\r\nHost: ")).collect();
+    assert_eq!(page.get("/api/ranges").status, 200);
+    for took in silent.into_iter().map(|one| one.join().unwrap()) {
+        assert!(took > Duration::from_secs(4) && took < Duration::from_secs(20), "{took:?}");
+    }
+    assert_eq!(page.get("/api/ranges").status, 200);
+}
+
+#[test]
 fn an_invitation_serves_once_and_soon() {
     let env = TestEnv::new();
     let page = Page::start(&env, &env.root());

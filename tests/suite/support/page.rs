@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -84,6 +85,17 @@ impl Page {
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         stream.write_all(noise.as_bytes()).unwrap();
         let _ = stream.read(&mut [0; 512]);
+    }
+
+    /// Sends half a request, and tells how long the server waits for the rest.
+    pub fn dawdle(&self, half: &str) -> JoinHandle<Duration> {
+        let mut stream = self.connect();
+        stream.write_all(half.as_bytes()).unwrap();
+        std::thread::spawn(move || {
+            let since = Instant::now();
+            let _ = stream.read_to_end(&mut Vec::new());
+            since.elapsed()
+        })
     }
 
     /// Asks with these headers, each with its line break.
