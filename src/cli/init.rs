@@ -15,6 +15,9 @@ pub(super) struct Args {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// Ask nothing: for scripts that say so to everything, for nothing is ever asked
+    #[arg(short = 'y', long = "yes")]
+    _yes: bool,
 }
 
 #[derive(Serialize)]

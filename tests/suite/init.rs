@@ -13,7 +13,7 @@ const VIEW: &[(&str, &str)] =
 fn it_writes_the_configuration_installs_the_hook_and_allocates() {
     let env = TestEnv::new();
     let repo = env.repo("shop");
-    let text = env.ok(&repo, "init");
+    let text = env.ok(&repo, "init --yes");
     let expected =
         format!("Wrote .git-port.toml\nInstalled the post-checkout hook\nAllocated Port: {}\n", env.port(0));
     assert_eq!(text, expected);
