@@ -218,7 +218,7 @@ impl PostgresStore {
                 return Ok(());
             }
         }
-        let mut rows = PostgresRows::new(link, ANSWER);
+        let mut rows = PostgresRows::new(link, ANSWER, self.version);
         let verdict = work(&mut rows);
         let trouble = rows.into_trouble();
         if verdict == Verdict::Commit && trouble.is_none() {
@@ -272,12 +272,8 @@ impl PostgresStore {
         let begun = link.batch(&sql, waiting);
         self.undo_if_failed(&begun);
         begun?;
-        let is_made = self.version > 0;
         let link = self.link.as_ref().ok_or_else(|| Trouble::Lost("it was closed".to_owned()))?;
-        let mut rows = PostgresRows::new(link, ANSWER);
-        if !is_made {
-            rows = rows.empty();
-        }
+        let mut rows = PostgresRows::new(link, ANSWER, self.version);
         work(&mut rows);
         let trouble = rows.into_trouble();
         // Nothing hangs on how a transaction ends that only read.

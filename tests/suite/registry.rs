@@ -107,3 +107,43 @@ fn what_is_refused_leaves_both_as_they_are() {
     refused(&database.url(), 4, "has ports of the machine 'one' already");
     assert!(!env.home().join(".config/git-port/config.toml").exists());
 }
+
+/// What takes the tables back to what they were before they knew of teams.
+const FIRST_VERSION: &str = "DROP INDEX one_owner_for_the_team; DROP TRIGGER one_public_hostname; \
+    DROP TRIGGER one_public_hostname_when_changed; DROP TRIGGER one_project_for_a_range; \
+    DROP INDEX public_hostnames; ALTER TABLE allocations DROP COLUMN shared; DROP TABLE shared_ranges; \
+    PRAGMA user_version = 1;";
+
+#[test]
+fn tables_of_the_first_version_are_read_as_they_are_and_extended_by_who_writes() {
+    let env = TestEnv::new();
+    let root = env.root();
+    env.ok(&root, "allocate web production --project shop");
+    let connection = rusqlite::Connection::open(env.registry()).unwrap();
+    connection.execute_batch(FIRST_VERSION).unwrap();
+    assert_eq!(env.listed(&root, "--all").len(), 1);
+    env.ok(&root, "suggest api --project shop");
+    let version = || connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(version(), 1, "who only asks changes nothing");
+    env.ok(&root, "allocate api production --project shop");
+    assert_eq!((version(), env.listed(&root, "--all").len()), (2, 2));
+    env.ok(&root, &format!("release {}", env.port(150)));
+
+    let Some(server) = postgres::shared() else { return };
+    let database = server.database();
+    let mut env = env;
+    env.set("GIT_PORT_REGISTRY", database.url());
+    env.ok(&root, "allocate web production --project shop");
+    let first = "ALTER TABLE git_port.allocations DROP COLUMN shared CASCADE; \
+        DROP INDEX git_port.one_public_hostname, git_port.allocations_of_an_owner; \
+        ALTER TABLE git_port.ranges DROP CONSTRAINT one_project_for_a_range; \
+        DROP TABLE git_port.shared_ranges; UPDATE git_port.notes SET value = '1' WHERE key = 'version'";
+    server.psql(&database.name, first).unwrap();
+    assert_eq!(env.listed(&root, "--all").len(), 1);
+    env.ok(&root, "suggest api --project shop");
+    env.ok(&root, "allocate api production --project shop");
+    assert_eq!(env.listed(&root, "--all").len(), 2);
+    let version =
+        server.psql(&database.name, "SELECT value FROM git_port.notes WHERE key = 'version'").unwrap();
+    assert_eq!(version, "2");
+}

@@ -17,12 +17,15 @@ use crate::registry::{
 use crate::store::paths::{path_bytes, path_from};
 use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
 
+/// The version that began to hold ports for a team. Who only reads adds nothing to older tables.
+const SHARED_SINCE: i64 = 2;
+
 /// A transaction's view of the rows.
 pub(super) struct PostgresRows<'a> {
     link: &'a Link,
     within: Duration,
-    /// There are no tables yet, so that there is nothing to see.
-    is_empty: bool,
+    /// The version of the tables; 0 if there are none, so that there is nothing to see.
+    version: i64,
     /// The revisions of the allocations that were read, by number.
     revisions: HashMap<i64, i64>,
     /// What went wrong first. The server takes no more statements after that.
@@ -30,13 +33,8 @@ pub(super) struct PostgresRows<'a> {
 }
 
 impl<'a> PostgresRows<'a> {
-    pub(super) fn new(link: &'a Link, within: Duration) -> Self {
-        Self { link, within, is_empty: false, revisions: HashMap::new(), trouble: None }
-    }
-
-    /// Returns the rows of a registry in which nothing was ever recorded.
-    pub(super) fn empty(self) -> Self {
-        Self { is_empty: true, ..self }
+    pub(super) fn new(link: &'a Link, within: Duration, version: i64) -> Self {
+        Self { link, within, version, revisions: HashMap::new(), trouble: None }
     }
 
     /// Returns what went wrong, if anything did.
@@ -64,7 +62,7 @@ impl<'a> PostgresRows<'a> {
         values: &[Value],
         read: impl FnMut(&Row) -> Result<T, Unfit>,
     ) -> Result<Vec<T>, StoreError> {
-        if self.is_empty {
+        if self.version == 0 {
             return Ok(Vec::new());
         }
         let rows = self.link.query(sql, values, self.within).map_err(|trouble| self.failed(trouble))?;
@@ -150,6 +148,9 @@ impl Rows for PostgresRows<'_> {
     }
 
     fn shared_ports(&mut self, protocol: Protocol, range: PortRange) -> Result<Vec<Port>, StoreError> {
+        if self.version < SHARED_SINCE {
+            return Ok(Vec::new());
+        }
         let sql = "SELECT port FROM git_port.allocations WHERE status <> 'released' AND shared \
             AND protocol = $1 AND port BETWEEN $2 AND $3";
         let values = [protocol.name().into(), range.start().into(), range.end().into()];
@@ -157,6 +158,9 @@ impl Rows for PostgresRows<'_> {
     }
 
     fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError> {
+        if self.version < SHARED_SINCE {
+            return Ok(Vec::new());
+        }
         let sql = "SELECT first_port, last_port FROM git_port.shared_ranges ORDER BY first_port, last_port";
         self.query(sql, &[], |row| range(row, 0))
     }

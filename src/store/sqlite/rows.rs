@@ -138,6 +138,11 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError> {
+        // Who only reads adds nothing to the tables of an older version.
+        let is_there = "SELECT 1 FROM sqlite_schema WHERE name = 'shared_ranges'";
+        if self.query(is_there, [], |_| Ok(()))?.is_empty() {
+            return Ok(Vec::new());
+        }
         let sql = "SELECT first_port, last_port FROM shared_ranges ORDER BY first_port, last_port";
         self.query(sql, [], |row| range(row, 0))
     }
