@@ -62,7 +62,7 @@ fn the_api_answers_as_the_commands_do() {
     let mut rows = overview["allocations"].clone();
     for row in rows.as_array_mut().unwrap() {
         let row = row.as_object_mut().unwrap();
-        assert!(row.remove("id").unwrap().is_i64() && row.remove("user").unwrap() == "tester");
+        assert!(row.remove("id").unwrap().is_i64() && row["user"] == "tester");
     }
     assert_eq!(rows, env.json(&root, "list --all")["allocations"]);
     for (path, status, code) in [

@@ -31,8 +31,6 @@ pub struct OverviewView {
 pub struct RowView {
     /// The number of its row.
     pub id: i64,
-    /// Whom it was made for.
-    pub user: Option<String>,
     /// The allocation.
     #[serde(flatten)]
     pub allocation: AllocationView,
@@ -43,7 +41,6 @@ impl OverviewView {
     pub fn new(overview: &Overview, at: Timestamp, host: &str, user: Option<&str>) -> Self {
         let row = |listed: &crate::ops::list::Listed| RowView {
             id: listed.allocation.id,
-            user: listed.allocation.user.clone(),
             allocation: AllocationView::from(listed),
         };
         Self {

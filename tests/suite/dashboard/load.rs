@@ -1,5 +1,5 @@
 //! A thousand ports, fifty open pages, and ten changes a second: nobody is to be behind, and nothing is to
-//! grow. For five minutes with `GIT_PORT_TESTS_LONG=1`, else for a few seconds.
+//! grow. It takes five minutes, so `GIT_PORT_TESTS_LONG=1` runs it, with the release build.
 
 use std::fs;
 use std::sync::Mutex;
@@ -44,8 +44,11 @@ fn processor(pid: u32) -> u64 {
 
 #[test]
 fn many_pages_are_told_in_time_and_nothing_grows() {
-    let long = std::env::var_os("GIT_PORT_TESTS_LONG").is_some_and(|set| set == "1");
-    let length = if long { Duration::from_mins(5) } else { Duration::from_secs(6) };
+    if std::env::var_os("GIT_PORT_TESTS_LONG").is_none_or(|set| set != "1") {
+        println!("ignored: it takes minutes; GIT_PORT_TESTS_LONG=1 runs it");
+        return;
+    }
+    let length = Duration::from_mins(5);
     let env = TestEnv::new();
     fill(&env);
     let page = Page::start(&env, &env.root());
@@ -116,9 +119,7 @@ fn many_pages_are_told_in_time_and_nothing_grows() {
     assert!(lags.len() > heard * PAGES / 2, "{} of {heard}", lags.len());
     let (early, late) = (sizes[sizes.len() / 4], sizes[sizes.len() - 1]);
     assert!(late < early + early / 10 + 4096, "{sizes:?}");
-    // A machine that does much else at the same time is no measure of the slowest.
-    let slowest = if long { at(1.0) } else { at(0.9) };
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(at(1.0) < Duration::from_secs(1), "{:?}", at(1.0));
 }
 
 #[test]
