@@ -244,6 +244,9 @@ pub fn ranges(settings: &Settings, mut reserved: Vec<Reservation>) -> Ranges {
     Ranges { environments: settings.ranges.clone(), projects: settings.projects.clone(), reserved }
 }
 
+/// How many ports are counted together.
+const PART: u16 = 128;
+
 /// Returns which ports of these ranges have or had an owner.
 pub(super) fn used(
     rows: &mut dyn Rows,
@@ -256,11 +259,28 @@ pub(super) fn used(
     let shared = rows.shared_ranges()?;
     let is_shared =
         |port: &Port| environment.is_production() || shared.iter().any(|range| range.contains(*port));
-    for range in ranges {
+    let read = |rows: &mut dyn Rows, range: Option<PortRange>, used: &mut BTreeMap<Port, PortUse>| {
+        let Some(range) = range else { return Ok::<_, StoreError>(()) };
         for record in rows.ports(host, protocol, range)? {
             let released = record.released_at.map_or(PortUse::Live, PortUse::Released);
             used.insert(record.port, if record.live { PortUse::Live } else { released });
         }
+        Ok(())
+    };
+    for range in ranges {
+        let mut unread: Option<PortRange> = None;
+        let promised = rows.promised(host, protocol, range, PART)?;
+        for (part, promised) in range.parts(PART).zip(promised.into_iter().chain(std::iter::repeat(0))) {
+            if promised < part.size() {
+                unread = PortRange::new(unread.map_or(part.start(), PortRange::start), part.end());
+                continue;
+            }
+            // That every port of it is promised is all there is to know of a part, and to count them takes
+            // a small part of the time.
+            used.extend(part.ports().map(|port| (port, PortUse::Live)));
+            read(rows, unread.take(), &mut used)?;
+        }
+        read(rows, unread, &mut used)?;
         // What another machine holds for the whole team is taken, whatever was here before.
         if environment.is_production() || shared.iter().any(|shared| shared.overlaps(range)) {
             let held = rows.shared_ports(protocol, range)?;

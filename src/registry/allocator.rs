@@ -11,7 +11,7 @@
 //! for as long as possible and the cookies of one origin do not leak to the next. Services that ask
 //! together get neighbours where the range has room for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
@@ -242,12 +242,13 @@ impl Chooser<'_> {
     /// Returns the first run of `count` neighbouring ports that nobody has had; the strategy decides
     /// which is first.
     fn neighbours(&mut self, range: PortRange, count: usize) -> Option<Vec<Port>> {
+        let Strategy::Random(seed) = self.landscape.strategy else {
+            return self.first_neighbours(range, count);
+        };
         let (mut fresh, _) = self.candidates(range);
         fresh.sort_unstable();
         let mut starts: Vec<usize> = (0..(fresh.len() + 1).saturating_sub(count)).collect();
-        if let Strategy::Random(seed) = self.landscape.strategy {
-            shuffle(&mut starts, seed);
-        }
+        shuffle(&mut starts, seed);
         for start in starts {
             let run = &fresh[start..start + count];
             let unbroken = usize::from(run[count - 1].number() - run[0].number()) == count - 1;
@@ -255,6 +256,27 @@ impl Chooser<'_> {
                 self.given.extend(run);
                 return Some(run.to_vec());
             }
+        }
+        None
+    }
+
+    /// Looks no further than to the first run, for there may be tens of thousands of ports.
+    fn first_neighbours(&mut self, range: PortRange, count: usize) -> Option<Vec<Port>> {
+        let mut run: VecDeque<Port> = VecDeque::with_capacity(count);
+        for port in range.ports() {
+            if self.landscape.used.contains_key(&port) || !self.may_offer(port) {
+                run.clear();
+                continue;
+            }
+            run.push_back(port);
+            if run.len() < count {
+                continue;
+            }
+            if run.iter().all(|port| self.is_free(*port)) {
+                self.given.extend(&run);
+                return Some(run.into());
+            }
+            run.pop_front();
         }
         None
     }

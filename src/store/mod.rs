@@ -186,6 +186,17 @@ pub trait Rows {
     fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError>;
     /// Returns the machines, each with its key and what people call it, by key.
     fn hosts(&mut self) -> Result<Vec<(String, String)>, StoreError>;
+    /// Returns how many ports of each part of a range are promised, the parts being of this size; nothing
+    /// where to count them costs as much as to read them.
+    fn promised(
+        &mut self,
+        _host: &str,
+        _protocol: Protocol,
+        _range: PortRange,
+        _size: u16,
+    ) -> Result<Vec<u32>, StoreError> {
+        Ok(Vec::new())
+    }
     /// Returns the worktrees of a machine.
     fn worktrees(&mut self, host: &str) -> Result<Vec<WorktreeRecord>, StoreError>;
     /// Returns one worktree.
