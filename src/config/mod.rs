@@ -178,10 +178,10 @@ pub struct WorktreeSettings {
 /// How a new tree is filled; the result is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fill {
-    /// The quickest way there is.
+    /// With several processes, where there are many files.
     #[default]
     Auto,
-    /// By git's own checkout.
+    /// As git does it by itself.
     Git,
 }
 

@@ -1,6 +1,7 @@
 //! Repositories, worktrees, identity and hooks. git2 reads; the `git` program changes.
 
 pub mod branches;
+pub mod checkout;
 pub mod diff;
 pub mod half_made;
 pub mod hooks;

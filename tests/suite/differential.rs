@@ -18,7 +18,7 @@ const ENV_FILE: &str = ".git-port.env";
 /// ... these lines in `info/exclude`, ...
 const EXCLUDED: &[u8] = b"/.git-port.env\n/.git-port-*.tmp\n";
 /// ... files of this beginning in administrative directories, and the folder of this name in the common
-/// one. The hooks see [`CREATE`] besides.
+/// one. The hooks see [`CREATE`] besides, and how many processes fill the worktree.
 const OURS: &str = "git-port";
 const CREATE: &str = "GIT_PORT_CREATE=";
 
@@ -55,7 +55,7 @@ const PRELUDE: &str = r#"set -e
 hook() {
     mkdir -p "$1"
     for name in post-checkout reference-transaction; do
-        printf '%s\n' '#!/bin/sh' '{ echo "$(basename "$0") $*"; pwd; env | grep ^GIT_ | grep -v ^GIT_PORT_CREATE= | sort' \
+        printf '%s\n' '#!/bin/sh' '{ echo "$(basename "$0") $*"; pwd; env | grep ^GIT_ | grep -v -e ^GIT_PORT_CREATE= -e checkout.workers | sort' \
             'test "$(basename "$0")" = post-checkout || cat; } >>"$HOOK_LOG"' \
             "test \"\$(basename \"\$0\")\" != post-checkout || exit ${2:-0}" >"$1/$name"
         chmod +x "$1/$name"

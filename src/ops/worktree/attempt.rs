@@ -26,7 +26,7 @@ pub(super) struct Add<'a> {
     pub(super) repo: Option<&'a Repo>,
     /// The folder it is run in, whatever the environment says; else the current one.
     pub(super) folder: Option<&'a Path>,
-    /// Its arguments, from `worktree` on.
+    /// git's arguments: `worktree add` and what follows, after settings for this once.
     pub(super) arguments: Vec<OsString>,
     /// Keep git's standard output off ours.
     pub(super) stdout_on_stderr: bool,

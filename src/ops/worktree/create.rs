@@ -4,9 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::{Described, attempt, describe, lock, os};
+use crate::config::Fill;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::git::{Repo, Worktree, branches, identity};
+use crate::git::{Repo, Worktree, branches, checkout, identity};
 use crate::ops::allocate::{self, AllocateRequest, Placed, ServiceRequest};
 use crate::ops::init::CONFIG_FILE;
 use crate::ops::pending;
@@ -79,7 +80,14 @@ pub fn create(ctx: &mut Context, request: &CreateRequest) -> Result<Created> {
             &request.branch,
         )?,
     };
-    let (arguments, warning) = arguments(&repo, request, &path)?;
+    let (mut arguments, warning) = arguments(&repo, request, &path)?;
+    if settings.worktree.fill == Fill::Auto && !request.no_checkout {
+        // The variable is for tests, whose repositories are small.
+        let fewest = ctx.environment.text("GIT_PORT_FILL_FROM")?.and_then(|text| text.parse().ok());
+        if let Some(workers) = checkout::workers(&repo, fewest.unwrap_or(checkout::WORTHWHILE)) {
+            arguments.splice(0..0, [os("-c"), os(&format!("checkout.workers={workers}"))]);
+        }
+    }
     let mut warnings: Vec<String> = warning.into_iter().collect();
     if let (Some(error), None) = (&broken, &request.path) {
         warnings.push(format!("the path is the usual one, for the configuration cannot be read: {error}"));

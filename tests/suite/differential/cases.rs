@@ -199,4 +199,20 @@ cases! {
     a_usage_error { add: &["--bogus", "../wt"], status: 129 }
     no_arguments { add: &[], status: 129 }
     help { add: &["-h"], status: 129 }
+    by_several_workers { env: WORKERS, create: Some(&["new", "../wt"]) }
+    by_several_workers_another_commit {
+        env: WORKERS, add: &["../wt", "topic"], create: Some(&["topic", "../wt"]),
+    }
+    by_several_workers_with_a_filter {
+        script: "base shop; echo 'a.txt filter=shout' >.gitattributes
+            git config filter.shout.clean 'tr A-Z a-z'; git config filter.shout.smudge 'tr a-z A-Z'
+            git add --renormalize .; git add .; git commit -qm filter",
+        env: WORKERS, create: Some(&["new", "../wt"]),
+    }
+    as_many_workers_as_the_user_says {
+        script: "base shop; git config checkout.workers 1", env: WORKERS, create: Some(&["new", "../wt"]),
+    }
 }
+
+/// However few files there are.
+const WORKERS: &[(&str, &str)] = &[("GIT_PORT_FILL_FROM", "1")];
