@@ -8,6 +8,7 @@ set -eu
 
 program=${1:-target/release/git-port}
 rounds=${2:-21}
+here=$(cd "$(dirname "$0")" && pwd)
 case $program in */*) program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program") ;; esac
 
 home=$(mktemp -d)
@@ -28,7 +29,7 @@ done
 "$program" -q allocate $services --project bench >/dev/null
 
 # Servers on the first ports, and processes that merely are there.
-ports=$("$program" --json list --all | tr ',{' '\n\n' | sed -n 's/^"port":\([0-9]*\)$/\1/p' | head -50)
+ports=$("$program" --json list --all | tr ',' '\n' | tr '{' '\n' | sed -n 's/^"port":\([0-9]*\)$/\1/p' | head -50)
 for port in $ports; do
     perl -MIO::Socket::INET -e '
         my $s = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => $ARGV[0]) or die;
@@ -43,35 +44,10 @@ while [ "$i" -lt 250 ]; do
 done
 sleep 1
 
-# Each command in turn, so that a busy machine is busy for all of them.
-# shellcheck disable=SC2016 # perl's own
-ROUNDS=$rounds PROGRAM=$program perl -MTime::HiRes=time -e '
-    my %commands = (
-        "git-port list --all"      => "$ENV{PROGRAM} list --all",
-        "git-port list, no process" => "$ENV{PROGRAM} list --project none",
-        "ss -ltnp"                 => "ss -ltnp",
-        "lsof -iTCP -sTCP:LISTEN"  => "lsof -nP -iTCP -sTCP:LISTEN",
-        "true"                     => "true",
-    );
-    my @order = ("git-port list --all", "git-port list, no process", "ss -ltnp", "lsof -iTCP -sTCP:LISTEN", "true");
-    my %times;
-    for my $round (1 .. $ENV{ROUNDS}) {
-        for my $name (@order) {
-            my $words = $commands{$name};
-            my ($first) = split / /, $words;
-            next if $first !~ m{/} && system("command -v $first >/dev/null 2>&1");
-            my $begun = time;
-            my $pid = fork // die;
-            if (!$pid) { open STDOUT, ">", "/dev/null"; open STDERR, ">", "/dev/null"; exec split / /, $words }
-            waitpid $pid, 0;
-            push @{$times{$name}}, (time - $begun) * 1000;
-        }
-    }
-    my $median = sub { my @sorted = sort { $a <=> $b } @{$_[0]}; $sorted[@sorted / 2] };
-    my $ours = $median->($times{"git-port list --all"});
-    printf "%-28s %9s %7s\n", "command", "median ms", "ratio";
-    for my $name (@order) {
-        if ($times{$name}) { my $t = $median->($times{$name}); printf "%-28s %9.2f %7.2f\n", $name, $t, $t / $ours }
-        else { printf "%-28s %9s\n", $name, "missing" }
-    }
-'
+{
+    printf '%s\t%s\t%s\n' true "$home" true
+    printf '%s\t%s\t%s\n' git-port "$home" "$program list --all"
+    printf '%s\t%s\t%s\n' "git-port list, no process" "$home" "$program list --project none"
+    printf '%s\t%s\t%s\n' "ss -ltnp" "$home" "ss -ltnp"
+    printf '%s\t%s\t%s\n' "lsof -iTCP -sTCP:LISTEN" "$home" "lsof -nP -iTCP -sTCP:LISTEN"
+} | ROUNDS=$rounds PIVOT=git-port "$here/interleave.py"

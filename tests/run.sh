@@ -41,6 +41,7 @@ missing() {
         python3:python3 \
         strace:strace \
         openssl:openssl \
+        valgrind:valgrind \
         direnv:direnv \
         dpkg-shlibdeps:dpkg-dev \
         chromium:chromium \
@@ -85,7 +86,7 @@ heading "clippy"
 cargo clippy --locked --all-targets -- -D warnings
 
 heading "shell scripts"
-shellcheck hooks/post-checkout install.sh packaging/*.sh tests/*.sh src/cli/completions/git-port.bash src/cli/shell_init/gpw.sh
+shellcheck hooks/post-checkout install.sh packaging/*.sh tests/*.sh benches/*.sh src/cli/completions/git-port.bash src/cli/shell_init/gpw.sh
 fish --no-execute src/cli/completions/git-port.fish src/cli/shell_init/gpw.fish
 zsh -n src/cli/completions/_git-port
 
@@ -106,6 +107,8 @@ if [ "$long" = yes ]; then
     # The long tests would take hours with the unoptimised program.
     cargo build --locked --release
     export GIT_PORT_TEST_PROGRAM=$PWD/target/release/git-port
+    heading "instructions"
+    benches/instructions.sh
 fi
 cargo test --locked "${arguments[@]}" 2>&1 | tee "$log"
 
