@@ -5,6 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
+
+use crate::mcp::Session;
 use crate::support::{GIT_PORT, Run, TestEnv};
 
 use super::{read, root};
@@ -94,6 +97,26 @@ fn the_reference_of_commands_is_what_they_say_themselves() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     let differing = page.lines().zip(written.lines()).find(|(one, other)| one != other);
     assert!(page == written, "GIT_PORT_TESTS_BLESS=1 writes it anew; the first difference: {differing:?}");
+}
+
+#[test]
+fn the_schemas_are_those_of_the_tools() {
+    let env = TestEnv::new();
+    let mut session = Session::open(&env, &env.root(), "2025-11-25");
+    let tools = session.ask("tools/list", &json!({}))["result"]["tools"].clone();
+    let schema = |tool: &Value| {
+        let name = tool["name"].as_str().unwrap().to_owned();
+        (name, json!({ "input": tool["inputSchema"], "output": tool["outputSchema"] }))
+    };
+    let schemas: serde_json::Map<_, _> = tools.as_array().unwrap().iter().map(schema).collect();
+    assert!(schemas.len() >= 11 && schemas.values().all(|schema| schema["output"].is_object()));
+    let made = format!("{}\n", serde_json::to_string_pretty(&schemas).unwrap());
+    let path = root().join("docs/reference/schemas.json");
+    if std::env::var_os("GIT_PORT_TESTS_BLESS").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(made == written, "GIT_PORT_TESTS_BLESS=1 writes docs/reference/schemas.json anew");
 }
 
 #[test]
