@@ -157,20 +157,18 @@ impl Rows for SqliteRows<'_> {
         range: PortRange,
         size: u16,
     ) -> Result<Vec<u32>, StoreError> {
-        // A port has one live row at most, says the unique index in which this counts. Part by part: all
-        // at once, SQLite would sort them first, which takes ten times as long.
-        let sql = "SELECT count(*) FROM allocations WHERE host = ?1 AND protocol = ?2 \
-            AND port BETWEEN ?3 AND ?4 AND status <> 'released'";
-        let counted = || {
-            let mut statement = self.connection.prepare(sql)?;
-            let mut count = |part: PortRange| {
-                let params = params![host, protocol.name(), part.start().number(), part.end().number()];
-                statement.query_row(params, |row| row.get(0))
-            };
-            range.parts(size).map(&mut count).collect()
-        };
-        let counted: rusqlite::Result<Vec<u32>> = counted();
-        counted.map_err(|error| self.misread(&error))
+        // A port has one live row at most, says the unique index in which this counts.
+        let sql = "SELECT (port - ?3) / ?5, count(*) FROM allocations WHERE host = ?1 AND protocol = ?2 \
+            AND port BETWEEN ?3 AND ?4 AND status <> 'released' GROUP BY 1";
+        let params = params![host, protocol.name(), range.start().number(), range.end().number(), size];
+        let counted: Vec<(u32, u32)> = self.query(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut promised = vec![0; range.parts(size).count()];
+        for (part, count) in counted {
+            if let Some(slot) = promised.get_mut(part as usize) {
+                *slot = count;
+            }
+        }
+        Ok(promised)
     }
 
     fn shared_ports(&mut self, protocol: Protocol, range: PortRange) -> Result<Vec<Port>, StoreError> {
