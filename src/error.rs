@@ -253,7 +253,7 @@ impl From<StoreError> for Error {
             StoreError::Unavailable { .. } => {
                 (ErrorKind::Unavailable, "make room, or name another registry: --registry <path>")
             }
-            StoreError::Denied { .. } => {
+            StoreError::Denied { .. } | StoreError::Refused { .. } => {
                 (ErrorKind::Denied, "name a registry that can be written: --registry <path>")
             }
             StoreError::Damaged { .. } => {
@@ -272,7 +272,7 @@ impl From<StoreError> for Error {
             StoreError::Constraint { .. } => (ErrorKind::Conflict, "see who has what: git port list --all"),
             StoreError::Failed { .. } => (ErrorKind::Internal, "please report this"),
         };
-        let sandboxed = kind == ErrorKind::Denied;
+        let sandboxed = matches!(error, StoreError::Denied { .. });
         let error = Self::new(kind, error.to_string());
         if sandboxed { error.hint(OUTSIDE).hint(hint) } else { error.hint(hint) }
     }

@@ -49,6 +49,17 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// What is named is refused, whoever asks: it is no file, others may write there, the server does not
+    /// let this user in.
+    #[error("cannot {act} the registry '{registry}': {why}")]
+    Refused {
+        /// "open", "use".
+        act: &'static str,
+        /// Which registry.
+        registry: String,
+        /// What is wrong.
+        why: String,
+    },
     /// It is damaged, or is no registry.
     #[error("the registry '{registry}' is damaged: {why}")]
     Damaged {

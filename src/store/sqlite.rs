@@ -168,10 +168,10 @@ impl SqliteStore {
             Err(error) => return Err(self.denied("open", &error.to_string())),
         };
         if metadata.is_symlink() {
-            return Err(self.denied("open", "it is a symbolic link"));
+            return Err(self.refused("it is a symbolic link"));
         }
         if !metadata.is_file() {
-            return Err(self.denied("open", "it is not a file"));
+            return Err(self.refused("it is not a file"));
         }
         if metadata.len() == 0 {
             return self.absent("it is empty");
@@ -324,11 +324,15 @@ impl SqliteStore {
     }
 
     fn check_folder(&self) -> Result<(), StoreError> {
-        safe_folder(self.folder(), self.home.as_deref()).map_err(|why| self.denied("open", &why))
+        safe_folder(self.folder(), self.home.as_deref()).map_err(|why| self.refused(&why))
     }
 
     fn denied(&self, act: &'static str, why: &str) -> StoreError {
         StoreError::Denied { act, registry: self.path.display().to_string(), why: why.to_owned() }
+    }
+
+    fn refused(&self, why: &str) -> StoreError {
+        StoreError::Refused { act: "open", registry: self.path.display().to_string(), why: why.to_owned() }
     }
 
     fn system_failure(&self, act: &'static str, error: &SystemError) -> StoreError {
@@ -341,6 +345,9 @@ impl SqliteStore {
         match error.io_kind() {
             Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
                 StoreError::Unavailable { registry, why: "the disk is full".to_owned() }
+            }
+            Some(std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists) => {
+                StoreError::Refused { act, registry, why }
             }
             _ => StoreError::Denied { act, registry, why },
         }

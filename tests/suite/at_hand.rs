@@ -167,7 +167,7 @@ fn opened(lab: &Lab, words: &[&str], names: &[&str]) -> Option<Vec<String>> {
     command.args(["-f", "-e", "trace=open,openat", "-o"]).arg(&log);
     command.arg(crate::support::program()).args(words);
     let Ok(output) = command.output() else {
-        assert!(std::env::var_os("GIT_PORT_TESTS_COMPLETE").is_none(), "strace is missing");
+        crate::support::herd::ignored_for_want_of("strace");
         return None;
     };
     let _ = Run::of(output).success();

@@ -114,7 +114,7 @@ impl Drop for Crowd {
 }
 
 fn is_long() -> bool {
-    let long = std::env::var_os("GIT_PORT_TESTS_LONG").is_some_and(|value| value == "1");
+    let long = crate::support::herd::is_long();
     if !long {
         println!("skipped: it takes minutes; GIT_PORT_TESTS_LONG=1 runs it");
     }

@@ -288,11 +288,11 @@ fn refused(address: &Address, error: &tokio_postgres::Error) -> Trouble {
             Trouble::Race(why)
         }
         Some(code) if code.code().starts_with("28") || *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            Trouble::Final(StoreError::Denied { act: "open", registry, why })
+            Trouble::Final(StoreError::Refused { act: "open", registry, why })
         }
         None if why.ends_with("password missing") => {
             let why = "the server asks for a password, and none is known".to_owned();
-            Trouble::Final(StoreError::Denied { act: "open", registry, why })
+            Trouble::Final(StoreError::Refused { act: "open", registry, why })
         }
         _ => Trouble::Final(StoreError::Unavailable { registry, why }),
     }
@@ -313,7 +313,7 @@ fn trouble(shown: &str, error: &tokio_postgres::Error) -> Trouble {
         text if text.starts_with("08") => Trouble::Lost(why),
         text if text.starts_with("23") => Trouble::Constraint(why),
         "55P03" => Trouble::Final(StoreError::Busy { registry }),
-        "42501" => Trouble::Final(StoreError::Denied { act: "use", registry, why }),
+        "42501" => Trouble::Final(StoreError::Refused { act: "use", registry, why }),
         "57014" => Trouble::Final(StoreError::Unavailable { registry, why: "it takes too long".to_owned() }),
         text if text.starts_with("53") => Trouble::Final(StoreError::Unavailable { registry, why }),
         _ => Trouble::Final(StoreError::Failed { registry, why }),

@@ -33,7 +33,7 @@ pub fn is_complete() -> bool {
 
 /// Says whether the tests that take minutes are wanted.
 pub fn is_long(what: &str) -> bool {
-    let long = std::env::var_os("GIT_PORT_TESTS_LONG").is_some_and(|set| set == "1");
+    let long = crate::support::herd::is_long();
     if !long {
         println!("ignored: {what} takes long; GIT_PORT_TESTS_LONG=1 runs it");
     }
@@ -41,8 +41,7 @@ pub fn is_long(what: &str) -> bool {
 }
 
 fn missing(what: &str) {
-    assert!(!is_complete(), "{what} is missing");
-    println!("ignored: {what} is missing");
+    crate::support::herd::ignored_for_want_of(what);
 }
 
 /// Fills a folder once, in whichever test or test process comes first; none where that fails.
