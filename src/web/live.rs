@@ -224,11 +224,11 @@ pub(super) fn watch(hub: &Hub, caller: &Caller) {
         let started = Instant::now();
         let (seen, notes) = caller.call(super::look);
         if seen.is_err() || !notes.is_empty() {
-            // It may be another registry by now.
+            // It may be another registry by now, whose numbers say nothing about this one's.
             eye = None;
         }
         took = started.elapsed();
-        known = stamp;
+        known = stamp.filter(|_| eye.is_some());
         since = Some(Instant::now());
         hub.show(seen);
     }

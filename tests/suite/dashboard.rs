@@ -319,3 +319,45 @@ fn only_the_user_reads_the_token() {
     let arguments = fs::read_to_string(format!("/proc/{}/cmdline", page.running.pid())).unwrap();
     assert!(!arguments.contains(&page.token) && !page.running.log().contains(&page.token));
 }
+
+/// What another user of this machine tries: to read what lies open, to look into the process, and to ask.
+const STRANGER: &str = r#"
+folder=$1 registry=$2 pid=$3 port=$4
+id -u
+ls -d "$folder"
+ls "$folder" 2>/dev/null
+for file in "$folder/token" "$folder/server.json" "$registry" "/proc/$pid/environ" "/proc/$pid/mem"; do
+    head -c 1 "$file" >/dev/null 2>&1 && echo "read $file"
+done
+for path in / /main.js /api/allocations /api/overview /api/live /api/history; do
+    exec 3<>"/dev/tcp/127.0.0.1/$port"
+    printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n\r\n' "$path" "$port" >&3
+    answer=$(cat <&3)
+    echo "${answer:9:3} $(grep -ciE 'set-cookie|shop' <<<"$answer")"
+done
+"#;
+
+#[test]
+fn another_user_gets_nothing() {
+    let env = TestEnv::new();
+    env.ok(&env.repo("shop"), "allocate web");
+    let page = Page::start(&env, &env.root());
+    // Nothing above the files keeps him out, so they must do so themselves.
+    for above in page.folder.ancestors().skip(1).take_while(|above| above.starts_with(env.root())) {
+        fs::set_permissions(above, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = env.command("setpriv", std::path::Path::new("/"));
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", STRANGER, "bash"]);
+    command
+        .arg(&page.folder)
+        .arg(env.registry())
+        .args([page.running.pid().to_string(), page.port.to_string()]);
+    let run = Run::of(command.output().unwrap());
+    if run.stderr.contains("setresuid failed") || run.stderr.contains("setpriv: ") {
+        println!("ignored: only root can become another user");
+        return;
+    }
+    let told = run.success().stdout;
+    let wanted = format!("65534\n{}\n{}", page.folder.display(), "401 0\n".repeat(6));
+    assert_eq!(told, wanted);
+}

@@ -108,7 +108,8 @@ fn what_there_is_is_seen_and_found_and_changes_as_it_does() {
     browser.press(&["Escape"]);
     browser.wait("document.querySelectorAll('.tree .level3').length > 8");
 
-    // Another process does something, and it is seen within a second; on a busy machine, of three times.
+    // Another process does something, and it is seen within a second: at least twice of three times, for
+    // the other tests are busy, too. `load` looks at each of thousands.
     let root = env.root();
     let mut took = Vec::new();
     let mut port = Value::Null;
@@ -116,7 +117,7 @@ fn what_there_is_is_seen_and_found_and_changes_as_it_does() {
         port = env.one(&root, &format!("allocate fresh --project elsewhere{round}"))["port"].clone();
         took.push(browser.wait(&has(".tree .level1", &format!("elsewhere{round}"))));
     }
-    assert!(took.iter().any(|took| *took < Duration::from_secs(1)), "{took:?}");
+    assert!(took.iter().filter(|took| **took < Duration::from_secs(1)).count() > 1, "{took:?}");
     browser.wait(&has("#activity", &port.to_string()));
     drop(page);
     browser.wait(&has("#status", "trying again"));
