@@ -115,7 +115,7 @@ cargo test --locked "${arguments[@]}" 2>&1 | tee "$log"
 heading "the main commands on PostgreSQL"
 # What these tests look at in the file of a registry, or do to it, has no meaning there.
 GIT_PORT_TESTS_REGISTRY=postgresql cargo test --locked --test suite -- \
-    allocate:: audit:: check:: cleanup:: discovery:: env:: export:: get:: history:: import:: init:: list:: \
+    allocate:: audit:: check:: cleanup:: dashboard:: discovery:: env:: export:: get:: history:: import:: init:: list:: \
     range:: release:: reserve:: stats:: update:: url:: worktree:: \
     --skip trouble::the_registry --skip ten_thousand_rows --skip leaves_nothing_behind \
     --skip when_the_other_side_moves --skip an_older_reader --skip no_text_survive --skip are_read_back --skip wiped_and_imported \

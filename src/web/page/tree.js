@@ -30,8 +30,9 @@ function isOpen(id, rows) {
 
 /// Returns what is to be drawn, in order: the key of each line, and how it is made.
 function plan() {
-  const rows = [...state.rows.values()].filter(matches).sort((a, b) => a.port - b.port);
-  const hosts = new Set(rows.map((row) => row.host));
+  const all = [...state.rows.values()];
+  const hosts = new Set(all.map((row) => row.host));
+  const rows = all.filter(matches).sort((a, b) => a.port - b.port);
   const wanted = [];
   const projects = [...Map.groupBy(rows, (row) => row.project)].sort(([a, one], [b, other]) =>
     (rank(a, one) - rank(b, other)) || a.localeCompare(b));

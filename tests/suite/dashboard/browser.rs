@@ -286,6 +286,27 @@ fn it_can_be_read_without_scripts() {
 }
 
 #[test]
+fn in_a_team_one_sees_whose_each_is() {
+    let mut env = TestEnv::new();
+    let shop = env.repo("shop");
+    for (host, user) in [("there", "ada"), ("here", "grace")] {
+        env.set("GIT_PORT_HOST", host);
+        env.set("USER", user);
+        env.ok(&shop, "allocate web --project team");
+    }
+    let Some((browser, _page)) = open(&env) else { return };
+    for whose in ["ada@there", "grace@here"] {
+        browser.wait(&has(".tree .level3", whose));
+    }
+    assert!(text(&browser, "#host").contains("grace@here"));
+    browser.press(&["/"]);
+    browser.write("#search", "ada");
+    browser.wait("document.querySelectorAll('.tree .level3').length === 1");
+    assert!(text(&browser, ".tree .level3").contains("ada@there"));
+    complains_of_nothing(&browser);
+}
+
+#[test]
 fn an_empty_page_says_what_to_run() {
     let env = TestEnv::new();
     let Some((browser, _page)) = open(&env) else { return };
