@@ -244,9 +244,6 @@ pub fn ranges(settings: &Settings, mut reserved: Vec<Reservation>) -> Ranges {
     Ranges { environments: settings.ranges.clone(), projects: settings.projects.clone(), reserved }
 }
 
-/// How many ports are counted together.
-const PART: u16 = 128;
-
 /// Returns which ports of these ranges have or had an owner.
 pub(super) fn used(
     rows: &mut dyn Rows,
@@ -268,19 +265,15 @@ pub(super) fn used(
         Ok(())
     };
     for range in ranges {
-        let mut unread: Option<PortRange> = None;
-        let promised = rows.promised(host, protocol, range, PART)?;
-        for (part, promised) in range.parts(PART).zip(promised.into_iter().chain(std::iter::repeat(0))) {
-            if promised < part.size() {
-                unread = PortRange::new(unread.map_or(part.start(), PortRange::start), part.end());
-                continue;
-            }
-            // That every port of it is promised is all there is to know of a part, and to count them takes
-            // a small part of the time.
-            used.extend(part.ports().map(|port| (port, PortUse::Live)));
-            read(rows, unread.take(), &mut used)?;
+        // That every port of a part is promised is all there is to know of it.
+        let mut unread = Some(range.start());
+        for full in rows.full(host, protocol, range)? {
+            let before = Port::new(full.start().number() - 1);
+            read(rows, unread.zip(before).and_then(|(from, to)| PortRange::new(from, to)), &mut used)?;
+            used.extend(full.ports().map(|port| (port, PortUse::Live)));
+            unread = full.end().number().checked_add(1).and_then(Port::new);
         }
-        read(rows, unread, &mut used)?;
+        read(rows, unread.and_then(|from| PortRange::new(from, range.end())), &mut used)?;
         // What another machine holds for the whole team is taken, whatever was here before.
         if environment.is_production() || shared.iter().any(|shared| shared.overlaps(range)) {
             let held = rows.shared_ports(protocol, range)?;

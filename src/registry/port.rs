@@ -137,14 +137,6 @@ impl PortRange {
         self.start <= other.end && other.start <= self.end
     }
 
-    /// Returns its parts of this many ports, in ascending order; the last may have fewer.
-    pub fn parts(self, size: u16) -> impl Iterator<Item = Self> {
-        let last = self.end.number();
-        (self.start.number()..=last).step_by(usize::from(size.max(1))).filter_map(move |start| {
-            Self::new(Port::new(start)?, Port::new(start.saturating_add(size.max(1) - 1).min(last))?)
-        })
-    }
-
     /// Returns its ports in ascending order.
     pub fn ports(self) -> impl DoubleEndedIterator<Item = Port> {
         (self.start.number()..=self.end.number()).filter_map(Port::new)

@@ -5,19 +5,23 @@
 //! an older program would do harm.
 
 /// The version of the schema this program writes.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// What SQLite's `application_id` says of our files: "gPRT".
 pub(crate) const APPLICATION_ID: i64 = 0x6750_5254;
 
 /// The scripts for SQLite, in order; the first makes version 1.
-pub(crate) const SQLITE: &[&str] =
-    &[include_str!("migrations/sqlite/0001_registry.sql"), include_str!("migrations/sqlite/0002_team.sql")];
+pub(crate) const SQLITE: &[&str] = &[
+    include_str!("migrations/sqlite/0001_registry.sql"),
+    include_str!("migrations/sqlite/0002_team.sql"),
+    include_str!("migrations/sqlite/0003_promised.sql"),
+];
 
 /// The scripts for PostgreSQL, of the same numbers and names.
 pub(crate) const POSTGRES: &[&str] = &[
     include_str!("migrations/postgres/0001_registry.sql"),
     include_str!("migrations/postgres/0002_team.sql"),
+    include_str!("migrations/postgres/0003_promised.sql"),
 ];
 
 /// The oldest versions that may read and write what version [`VERSION`] wrote.

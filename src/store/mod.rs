@@ -197,15 +197,14 @@ pub trait Rows {
     fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError>;
     /// Returns the machines, each with its key and what people call it, by key.
     fn hosts(&mut self) -> Result<Vec<(String, String)>, StoreError>;
-    /// Returns how many ports of each part of a range are promised, the parts being of this size; nothing
-    /// where to count them costs as much as to read them.
-    fn promised(
+    /// Returns parts of the range of which every port is promised, in ascending order: those that can be
+    /// told without reading what is in them, which may be none.
+    fn full(
         &mut self,
         _host: &str,
         _protocol: Protocol,
         _range: PortRange,
-        _size: u16,
-    ) -> Result<Vec<u32>, StoreError> {
+    ) -> Result<Vec<PortRange>, StoreError> {
         Ok(Vec::new())
     }
     /// Returns the worktrees of a machine.

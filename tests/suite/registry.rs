@@ -109,7 +109,8 @@ fn what_is_refused_leaves_both_as_they_are() {
 }
 
 /// What takes the tables back to what they were before they knew of teams.
-const FIRST_VERSION: &str = "DROP INDEX one_owner_for_the_team; DROP TRIGGER one_public_hostname; \
+const FIRST_VERSION: &str = "DROP TRIGGER promised_when_made; DROP TRIGGER promised_when_removed; \
+    DROP TRIGGER promised_when_changed; DROP TABLE promised; DROP INDEX one_owner_for_the_team; DROP TRIGGER one_public_hostname; \
     DROP TRIGGER one_public_hostname_when_changed; DROP TRIGGER one_project_for_a_range; \
     DROP INDEX public_hostnames; ALTER TABLE allocations DROP COLUMN shared; DROP TABLE shared_ranges; \
     PRAGMA user_version = 1;";
@@ -126,7 +127,7 @@ fn tables_of_the_first_version_are_read_as_they_are_and_extended_by_who_writes()
     let version = || connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(version(), 1, "who only asks changes nothing");
     env.ok(&root, "allocate api production --project shop");
-    assert_eq!((version(), env.listed(&root, "--all").len()), (2, 2));
+    assert_eq!((version(), env.listed(&root, "--all").len()), (3, 2));
     env.ok(&root, &format!("release {}", env.port(150)));
 
     let Some(server) = postgres::shared() else { return };
@@ -145,5 +146,5 @@ fn tables_of_the_first_version_are_read_as_they_are_and_extended_by_who_writes()
     assert_eq!(env.listed(&root, "--all").len(), 2);
     let version =
         server.psql(&database.name, "SELECT value FROM git_port.notes WHERE key = 'version'").unwrap();
-    assert_eq!(version, "2");
+    assert_eq!(version, "3");
 }

@@ -124,6 +124,22 @@ fn a_deleted_log_is_noticed() {
     assert!(run.stderr.contains("is gone") || run.stderr.contains("are gone"), "{}", run.stderr);
 }
 
+#[test]
+fn wrong_counts_are_noticed_and_counted_anew() {
+    let (env, ports) = with_worktrees(3);
+    let counts = |sql: &str| Connection::open(env.registry()).unwrap().execute(sql, []).unwrap();
+    for wrong in
+        ["UPDATE promised SET ports = 128", "DELETE FROM promised", "UPDATE promised SET part = part + 1"]
+    {
+        counts(wrong);
+        let looked = env.git_port(&env.root(), ["doctor", "--fix"]);
+        assert!(looked.stdout.contains("counted wrongly"), "{wrong}: {looked:?}");
+        let (now, quiet) = listed(&env);
+        assert_eq!((now, quiet.stderr.as_str()), (ports.clone(), ""), "{wrong}");
+        env.git_port(&env.root(), ["doctor", "--fix"]).success();
+    }
+}
+
 fn fold(registry: &Path) {
     let connection = Connection::open(registry).unwrap();
     for mode in ["delete", "wal"] {

@@ -92,7 +92,8 @@ fn find_damage(connection: &Connection, path: &Path, depth: Depth) -> Result<Opt
         .and_then(|_| rows.all_worktrees())
         .and_then(|()| rows.ranges())
         .and_then(|_| rows.reservations())
-        .and_then(|_| if depth == Depth::All { rows.events(None, u32::MAX).map(|_| ()) } else { Ok(()) });
+        .and_then(|_| rows.counted())
+        .and_then(|()| if depth == Depth::All { rows.events(None, u32::MAX).map(|_| ()) } else { Ok(()) });
     match read {
         Ok(()) => Ok(None),
         Err(StoreError::Damaged { why, .. }) => Ok(Some(why)),

@@ -18,6 +18,9 @@ use crate::registry::{
 use crate::store::paths::{path_bytes, path_from};
 use crate::store::{Filter, PortRecord, Rows, StoreError, Transaction};
 
+/// How many ports are counted together in the table of what is promised.
+const PART: u32 = 128;
+
 /// A transaction's view of the rows.
 pub(super) struct SqliteRows<'a> {
     connection: &'a Connection,
@@ -40,6 +43,21 @@ impl<'a> SqliteRows<'a> {
         self.query(&format!("SELECT {WORKTREE} FROM worktrees"), [], worktree).map(|_| ())
     }
 
+    /// Compares what is counted with the rows themselves.
+    pub(super) fn counted(&self) -> Result<(), StoreError> {
+        if !self.has_table("promised")? {
+            return Ok(());
+        }
+        let sql = "SELECT 1 FROM (SELECT host, protocol, port / ?1 AS part, count(*) AS ports FROM allocations \
+            WHERE status <> 'released' GROUP BY 1, 2, 3) AS there FULL JOIN promised USING (host, protocol, part) \
+            WHERE coalesce(there.ports, 0) <> coalesce(promised.ports, 0) LIMIT 1";
+        if self.query(sql, [PART], |_| Ok(()))?.is_empty() {
+            return Ok(());
+        }
+        let registry = self.path.display().to_string();
+        Err(StoreError::Damaged { registry, why: "the promised ports are counted wrongly".to_owned() })
+    }
+
     fn query<T>(
         &self,
         sql: &str,
@@ -52,6 +70,12 @@ impl<'a> SqliteRows<'a> {
         };
         let rows: rusqlite::Result<Vec<T>> = rows();
         rows.map_err(|error| self.misread(&error))
+    }
+
+    /// Says whether there is such a table: who only reads adds nothing to those of an older version.
+    fn has_table(&self, name: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+        Ok(!self.query(sql, [name], |_| Ok(()))?.is_empty())
     }
 
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
@@ -150,25 +174,27 @@ impl Rows for SqliteRows<'_> {
         Ok(records)
     }
 
-    fn promised(
+    fn full(
         &mut self,
         host: &str,
         protocol: Protocol,
         range: PortRange,
-        size: u16,
-    ) -> Result<Vec<u32>, StoreError> {
-        // A port has one live row at most, says the unique index in which this counts.
-        let sql = "SELECT (port - ?3) / ?5, count(*) FROM allocations WHERE host = ?1 AND protocol = ?2 \
-            AND port BETWEEN ?3 AND ?4 AND status <> 'released' GROUP BY 1";
-        let params = params![host, protocol.name(), range.start().number(), range.end().number(), size];
-        let counted: Vec<(u32, u32)> = self.query(sql, params, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut promised = vec![0; range.parts(size).count()];
-        for (part, count) in counted {
-            if let Some(slot) = promised.get_mut(part as usize) {
-                *slot = count;
-            }
+    ) -> Result<Vec<PortRange>, StoreError> {
+        if !self.has_table("promised")? {
+            return Ok(Vec::new());
         }
-        Ok(promised)
+        let sql = "SELECT part FROM promised WHERE host = ?1 AND protocol = ?2 AND part BETWEEN ?3 AND ?4 \
+            AND ports = ?5 ORDER BY part";
+        let [start, end] = [range.start(), range.end()].map(|port| u32::from(port.number()));
+        let whole = (start.div_ceil(PART), ((end + 1) / PART).checked_sub(1));
+        let params = params![host, protocol.name(), whole.0, whole.1, PART];
+        self.query(sql, params, |row| Ok(row.get::<_, u32>(0)? * PART)).map(|starts| {
+            let port = |number: u32| u16::try_from(number).ok().and_then(Port::new);
+            starts
+                .into_iter()
+                .filter_map(|start| PortRange::new(port(start)?, port(start + PART - 1)?))
+                .collect()
+        })
     }
 
     fn shared_ports(&mut self, protocol: Protocol, range: PortRange) -> Result<Vec<Port>, StoreError> {
@@ -179,9 +205,7 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn shared_ranges(&mut self) -> Result<Vec<PortRange>, StoreError> {
-        // Who only reads adds nothing to the tables of an older version.
-        let is_there = "SELECT 1 FROM sqlite_schema WHERE name = 'shared_ranges'";
-        if self.query(is_there, [], |_| Ok(()))?.is_empty() {
+        if !self.has_table("shared_ranges")? {
             return Ok(Vec::new());
         }
         let sql = "SELECT first_port, last_port FROM shared_ranges ORDER BY first_port, last_port";

@@ -1,0 +1,1 @@
+-- Nothing: a server hands out the rows of a range as fast as it would counts of them.
