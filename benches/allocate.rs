@@ -1,16 +1,15 @@
 //! Choosing a port, and a whole durable allocation beside the least a durable write can cost.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::io::Write;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use git_port::registry::allocator::{Landscape, PortUse, Probe, Strategy, Wish, choose};
+use git_port::registry::allocator::{Landscape, Probe, Strategy, Wish, choose};
 use git_port::registry::{
-    Allocation, EnvironmentName, Event, EventKind, Port, PortRange, Protocol, Ranges, Status,
+    Allocation, EnvironmentName, Event, EventKind, Port, PortRange, PortUse, Protocol, Ranges, Status, Used,
 };
 use git_port::store::sqlite::SqliteStore;
 use git_port::store::{StoreError, write};
@@ -27,8 +26,7 @@ fn range() -> PortRange {
 fn choosing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("choose one of 1,000");
     for taken in [0, 500, 999] {
-        let used: BTreeMap<Port, PortUse> =
-            range().ports().take(taken).map(|port| (port, PortUse::Live)).collect();
+        let used: Used = range().ports().take(taken).map(|port| (port, PortUse::Live)).collect();
         let (ranges, reserved) = ([range()], Ranges::default());
         let landscape = Landscape {
             used: &used,

@@ -4,7 +4,6 @@ mod attempt;
 mod limits;
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use attempt::Attempt;
@@ -15,10 +14,10 @@ use super::{adopt, cleanup, copies, followers, pending};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::allocator::{PortUse, Strategy};
+use crate::registry::allocator::Strategy;
 use crate::registry::{
-    Allocation, EnvironmentName, Port, PortRange, ProjectName, Protocol, Ranges, Reservation, ServiceName,
-    WorktreeRecord, check_hostname,
+    Allocation, EnvironmentName, Port, PortRange, PortUse, ProjectName, Protocol, Ranges, Reservation,
+    ServiceName, Used, WorktreeRecord, check_hostname,
 };
 use crate::store::{self, Rows, StoreError};
 use crate::system::{files, random_bytes};
@@ -251,33 +250,24 @@ pub(super) fn used(
     protocol: Protocol,
     environment: &EnvironmentName,
     ranges: impl IntoIterator<Item = PortRange>,
-) -> Result<BTreeMap<Port, PortUse>, StoreError> {
-    let mut used = BTreeMap::new();
+) -> Result<Used, StoreError> {
+    let mut used = Used::default();
     let shared = rows.shared_ranges()?;
     let is_shared =
         |port: &Port| environment.is_production() || shared.iter().any(|range| range.contains(*port));
-    let read = |rows: &mut dyn Rows, range: Option<PortRange>, used: &mut BTreeMap<Port, PortUse>| {
-        let Some(range) = range else { return Ok::<_, StoreError>(()) };
-        for record in rows.ports(host, protocol, range)? {
-            let released = record.released_at.map_or(PortUse::Live, PortUse::Released);
-            used.insert(record.port, if record.live { PortUse::Live } else { released });
-        }
-        Ok(())
-    };
     for range in ranges {
         // That every port of a part is promised is all there is to know of it.
-        let mut unread = Some(range.start());
-        for full in rows.full(host, protocol, range)? {
-            let before = Port::new(full.start().number() - 1);
-            read(rows, unread.zip(before).and_then(|(from, to)| PortRange::new(from, to)), &mut used)?;
-            used.extend(full.ports().map(|port| (port, PortUse::Live)));
-            unread = full.end().number().checked_add(1).and_then(Port::new);
+        rows.full(host, protocol, range)?.into_iter().for_each(|part| used.insert_full(part));
+        for part in used.open(range) {
+            for record in rows.ports(host, protocol, part)? {
+                let released = record.released_at.map_or(PortUse::Live, PortUse::Released);
+                used.insert(record.port, if record.live { PortUse::Live } else { released });
+            }
         }
-        read(rows, unread.and_then(|from| PortRange::new(from, range.end())), &mut used)?;
         // What another machine holds for the whole team is taken, whatever was here before.
         if environment.is_production() || shared.iter().any(|shared| shared.overlaps(range)) {
             let held = rows.shared_ports(protocol, range)?;
-            used.extend(held.into_iter().filter(is_shared).map(|port| (port, PortUse::Live)));
+            held.into_iter().filter(is_shared).for_each(|port| used.insert(port, PortUse::Live));
         }
     }
     Ok(used)

@@ -1,16 +1,14 @@
 //! Suggests a port for a service, and says why. Nothing is allocated.
 
-use std::collections::BTreeMap;
-
 use super::allocate;
 use super::env;
 use super::standing::{self, Standing};
 use crate::config::Settings;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
-use crate::registry::allocator::{self, Landscape, PortUse, Probe, Strategy, Wish};
+use crate::registry::allocator::{self, Landscape, Probe, Strategy, Wish};
 use crate::registry::{
-    EnvironmentName, Port, PortRange, ProjectName, Protocol, ServiceName, avoided, suggestion,
+    EnvironmentName, Port, PortRange, ProjectName, Protocol, ServiceName, Used, avoided, suggestion,
 };
 use crate::store;
 use crate::system::probe;
@@ -115,7 +113,7 @@ pub(super) fn usual(service: &ServiceName, service_type: &str) -> Option<Port> {
 pub(super) struct Market {
     ranges: Vec<PortRange>,
     reserved: crate::registry::Ranges,
-    used: BTreeMap<Port, PortUse>,
+    used: Used,
     protocol: Protocol,
     environment: EnvironmentName,
 }
@@ -142,7 +140,7 @@ impl Market {
     }
 
     fn is_usable(&self, port: Port) -> bool {
-        !matches!(self.used.get(&port), Some(PortUse::Live))
+        !self.used.is_live(port)
             && self.reserved.reservation(port).is_none()
             && avoided::reason(port).is_none()
             && matches!(probe::probe(port, self.protocol), Probe::Free | Probe::Unknown)

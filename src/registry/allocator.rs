@@ -13,11 +13,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::Timestamp;
-
 use super::avoided;
 use super::port::{Port, PortRange};
 use super::ranges::{Ranges, Reservation};
+use super::used::{PortUse, Used};
 
 /// What the machine says of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,19 +52,10 @@ pub struct Wish {
     pub prefer: Option<Port>,
 }
 
-/// A port that has an owner, or had one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PortUse {
-    /// Promised to somebody.
-    Live,
-    /// Given back at this time.
-    Released(Timestamp),
-}
-
 /// All that a choice depends on.
 pub struct Landscape<'a> {
     /// The ports that have or had an owner, on this host and for this protocol.
-    pub used: &'a BTreeMap<Port, PortUse>,
+    pub used: &'a Used,
     /// The ordered ranges to choose from.
     pub ranges: &'a [PortRange],
     /// Ranges and reservations; only the reservations are looked at.
@@ -143,7 +133,7 @@ impl Chooser<'_> {
         if self.given.contains(&port) {
             return Err(Refusal::AskedTwice(port));
         }
-        if matches!(self.landscape.used.get(&port), Some(PortUse::Live)) {
+        if self.landscape.used.is_live(port) {
             return Err(Refusal::Taken(port));
         }
         if !self.landscape.force {
@@ -164,7 +154,7 @@ impl Chooser<'_> {
 
     /// A remembered or preferred port is given although it is avoided: somebody named it once.
     fn take_if_usable(&mut self, port: Port) -> bool {
-        let usable = !matches!(self.landscape.used.get(&port), Some(PortUse::Live))
+        let usable = !self.landscape.used.is_live(port)
             && !self.given.contains(&port)
             && self.landscape.reserved.reservation(port).is_none()
             && self.is_free(port);
@@ -219,10 +209,11 @@ impl Chooser<'_> {
     fn candidates(&self, range: PortRange) -> (Vec<Port>, Vec<Port>) {
         let mut fresh = Vec::new();
         let mut released = Vec::new();
-        for port in range.ports().filter(|port| self.may_offer(*port)) {
-            match self.landscape.used.get(&port) {
+        let open = self.landscape.used.open(range).into_iter().flat_map(PortRange::ports);
+        for port in open.filter(|port| self.may_offer(*port)) {
+            match self.landscape.used.of(port) {
                 None => fresh.push(port),
-                Some(PortUse::Released(at)) => released.push((*at, port)),
+                Some(PortUse::Released(at)) => released.push((at, port)),
                 Some(PortUse::Live) => {}
             }
         }
@@ -263,20 +254,23 @@ impl Chooser<'_> {
     /// Looks no further than to the first run, for there may be tens of thousands of ports.
     fn first_neighbours(&mut self, range: PortRange, count: usize) -> Option<Vec<Port>> {
         let mut run: VecDeque<Port> = VecDeque::with_capacity(count);
-        for port in range.ports() {
-            if self.landscape.used.contains_key(&port) || !self.may_offer(port) {
-                run.clear();
-                continue;
+        for part in self.landscape.used.open(range) {
+            run.clear();
+            for port in part.ports() {
+                if self.landscape.used.of(port).is_some() || !self.may_offer(port) {
+                    run.clear();
+                    continue;
+                }
+                run.push_back(port);
+                if run.len() < count {
+                    continue;
+                }
+                if run.iter().all(|port| self.is_free(*port)) {
+                    self.given.extend(&run);
+                    return Some(run.into());
+                }
+                run.pop_front();
             }
-            run.push_back(port);
-            if run.len() < count {
-                continue;
-            }
-            if run.iter().all(|port| self.is_free(*port)) {
-                self.given.extend(&run);
-                return Some(run.into());
-            }
-            run.pop_front();
         }
         None
     }

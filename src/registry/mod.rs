@@ -16,6 +16,7 @@ pub mod run;
 pub mod scope;
 pub mod states;
 pub mod suggestion;
+pub mod used;
 pub mod worktree;
 
 pub use allocation::{Allocation, State, Status};
@@ -25,4 +26,5 @@ pub use port::{InvalidPort, Port, PortRange, Protocol};
 pub use ranges::{RangeRecord, Ranges, Reservation};
 pub use run::RunRecord;
 pub use scope::{EnvironmentName, InvalidName, ProjectName, ServiceName, ServicePath, check_hostname};
+pub use used::{PortUse, Used};
 pub use worktree::{Place, Token, WorktreeRecord};

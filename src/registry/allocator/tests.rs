@@ -1,6 +1,7 @@
 //! Properties of the choice, over random landscapes, and the cases people meet.
 
 use super::*;
+use jiff::Timestamp;
 use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generator;
 
@@ -19,7 +20,7 @@ fn at(second: i64) -> Timestamp {
 /// A landscape that owns its parts.
 #[derive(Clone, Debug)]
 struct World {
-    used: BTreeMap<Port, PortUse>,
+    used: Used,
     ranges: Vec<PortRange>,
     reserved: Ranges,
     strategy: Strategy,
@@ -30,7 +31,7 @@ struct World {
 impl World {
     fn new(ranges: &[PortRange]) -> Self {
         Self {
-            used: BTreeMap::new(),
+            used: Used::default(),
             ranges: ranges.to_vec(),
             reserved: Ranges::default(),
             strategy: Strategy::Sequential,
@@ -142,8 +143,9 @@ fn worlds() -> impl Generator<Value = World> {
     );
     let listening = proptest::collection::btree_set(7400u16..7460, 0..20);
     let reserved = proptest::collection::btree_set(7400u16..7460, 0..10);
-    (uses, listening, reserved, any::<bool>(), any::<u64>()).prop_map(
-        |(uses, listening, reserved, random, seed)| {
+    let full = proptest::collection::vec((7400u16..7450, 0u16..15), 0..3);
+    (uses, full, listening, reserved, any::<bool>(), any::<u64>()).prop_map(
+        |(uses, full, listening, reserved, random, seed)| {
             let mut world = World::new(&[range(7400, 7419), range(7430, 7449)]);
             world.used = uses
                 .into_iter()
@@ -151,6 +153,9 @@ fn worlds() -> impl Generator<Value = World> {
                     (port(number), released.map_or(PortUse::Live, |second| PortUse::Released(at(second))))
                 })
                 .collect();
+            for (first, more) in full {
+                world.used.insert_full(range(first, first + more));
+            }
             world.listening = listening.into_iter().map(port).collect();
             world.reserved.reserved = reserved
                 .into_iter()
@@ -168,7 +173,7 @@ proptest! {
     #[test]
     fn a_given_port_is_free_for_everybody(world in worlds(), count in 1usize..6) {
         let usable = |port: &Port| {
-            !matches!(world.used.get(port), Some(PortUse::Live))
+            !world.used.is_live(*port)
                 && !world.listening.contains(port)
                 && world.reserved.reservation(*port).is_none()
                 && avoided::reason(*port).is_none()
@@ -194,12 +199,12 @@ proptest! {
         if let Ok(ports) = world.choose(&[Wish::default()]) {
             let range = world.ranges.iter().find(|range| range.contains(ports[0])).unwrap();
             let fresh_left = range.ports().any(|port| {
-                !world.used.contains_key(&port)
+                world.used.of(port).is_none()
                     && !world.listening.contains(&port)
                     && world.reserved.reservation(port).is_none()
                     && avoided::reason(port).is_none()
             });
-            prop_assert_eq!(fresh_left, !world.used.contains_key(&ports[0]));
+            prop_assert_eq!(fresh_left, world.used.of(ports[0]).is_none());
         }
     }
 
