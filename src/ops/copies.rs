@@ -287,7 +287,9 @@ fn write_env_file(
     }
     // Excluded first: an untracked file would make `git worktree remove` refuse.
     exclude(&standing.repo.common_dir, &standing.settings.worktree.env_file)?;
-    files::replace(&file, text.as_bytes(), Access::Public)?;
+    // git does not wait either until the files beside it are on the disk.
+    let folder = file.parent().unwrap_or(&standing.worktree.path);
+    files::replace_unsynced(folder, &file, text.as_bytes(), Access::Public)?;
     forget_former(standing, token);
     let name = &standing.settings.worktree.env_file;
     Ok(foreign.map(|found| {
