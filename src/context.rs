@@ -8,13 +8,14 @@ use crate::config::{self, Environment, Settings, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::Repo;
 use crate::registry::RangeRecord;
-use crate::store::postgres::{self, Address, PostgresStore, Surroundings, Tell};
+use crate::store::postgres::{self, Address, PostgresStore, Surroundings};
 use crate::store::{self, Store, sqlite::SqliteStore};
 use crate::system::clock::Clock;
 use crate::system::dirs::Dirs;
 use crate::system::files;
 use crate::system::host::Host;
 use crate::system::lock::Patience;
+use crate::system::slow::{GoingOn, Tell};
 
 /// How long a writer waits in line for the registry.
 const PATIENCE: Patience = Patience { standstill: Duration::from_secs(10), at_most: Duration::from_mins(1) };
@@ -113,9 +114,14 @@ impl Context {
         self.folder.as_deref()
     }
 
-    /// Has somebody told when a server keeps one waiting.
+    /// Has somebody told what keeps one waiting.
     pub fn tell_waiting(&mut self, tell: Tell) {
         self.tell = Some(tell);
+    }
+
+    /// Has this told after a second, unless what is returned is dropped before.
+    pub fn going_on(&self, message: impl FnOnce() -> String) -> GoingOn {
+        self.tell.clone().map_or_else(GoingOn::default, |tell| GoingOn::new(tell, message()))
     }
 
     /// Waits for locks no longer than this. To be said before the registry is asked for: one that is open

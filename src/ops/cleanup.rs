@@ -183,6 +183,7 @@ fn settings(ctx: &mut Context) -> Result<Settings> {
 pub fn worktrees(ctx: &mut Context) -> Result<Vec<(WorktreeRecord, Verdict)>> {
     let host = ctx.host.key.clone();
     let records = store::read(ctx.store()?, |rows| rows.worktrees(&host))?;
+    let _going_on = ctx.going_on(|| format!("looking at {} worktrees", records.len()));
     Ok(records
         .into_iter()
         .map(|record| {

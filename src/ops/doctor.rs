@@ -130,6 +130,7 @@ impl Diagnosis {
 
 /// Looks at the registry, the machine, and the repository one stands in.
 pub fn doctor(ctx: &mut Context, request: &DoctorRequest) -> Result<Diagnosis> {
+    let _going_on = ctx.going_on(|| "looking at the registry, the machine and the repository".to_owned());
     let mut diagnosis = Diagnosis { fix: request.fix, ..Diagnosis::default() };
     surroundings::variables(ctx, &mut diagnosis);
     let oldest = surroundings::git(ctx, &mut diagnosis);

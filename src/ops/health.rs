@@ -53,6 +53,7 @@ pub fn health(ctx: &mut Context, request: &HealthRequest) -> Result<Vec<Examined
         }
     }
     let now = ctx.clock.now();
+    let going_on = ctx.going_on(|| format!("asking {} services", questions.len()));
     let checks: Vec<HealthCheck> = ask_all(&questions, request.patience)
         .into_iter()
         .map(|(allocation, Answer { health, latency, detail })| HealthCheck {
@@ -63,6 +64,7 @@ pub fn health(ctx: &mut Context, request: &HealthRequest) -> Result<Vec<Examined
             detail,
         })
         .collect();
+    drop(going_on);
     let mut examined = Vec::with_capacity(listed.len());
     for one in listed {
         let id = one.allocation.id;

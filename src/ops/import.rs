@@ -92,11 +92,13 @@ pub fn import(ctx: &mut Context, request: &ImportRequest) -> Result<Imported> {
     let records = resolver.into_records();
     let skipped = document.skipped.clone();
     let prepared = Prepared { source, document, candidates, records, settings };
+    let going_on = ctx.going_on(|| format!("recording {} ports", prepared.candidates.len()));
     let plan = if request.dry_run {
         store::read(ctx.store()?, |rows| prepared.plan(rows, request))?
     } else {
         carry_out(ctx, &prepared, request)?
     };
+    drop(going_on);
     let mut warnings = Vec::new();
     if !request.dry_run && plan.is_clear() {
         let here = ctx.host.key.clone();

@@ -49,6 +49,7 @@ pub fn move_to(ctx: &mut Context, request: &MoveRequest) -> Result<Moved> {
     };
     let mut target = ctx.registry_at(Some(&to))?;
     let here = ctx.host.key.clone();
+    let _going_on = ctx.going_on(|| format!("moving the registry to '{}'", target.location()));
     let source = ctx.store()?;
     let (from, place) = (source.location(), target.location());
     if from == place {

@@ -21,11 +21,11 @@ use super::{Rows, Store, StoreError, Transaction, Verdict};
 use crate::registry::{Token, scope};
 use crate::system::lock::Patience;
 use crate::system::random_bytes;
+use crate::system::slow::Tell;
 use link::{Link, Trouble};
 use rows::PostgresRows;
 
 pub use address::{Address, Surroundings, is_url};
-pub use link::Tell;
 
 /// How long a statement may take on the server.
 const STATEMENT: Duration = Duration::from_secs(10);

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod mounts;
 pub mod probe;
 pub mod process;
+pub mod slow;
 pub mod watch;
 
 use std::io;

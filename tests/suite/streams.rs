@@ -1,6 +1,8 @@
 //! Standard output that is full, closed, or read by a program: what holds for every command.
 
+use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -266,6 +268,27 @@ fn on_a_terminal(env: &TestEnv, dir: &std::path::Path, columns: usize, words: &s
     command.env("SHELL", "/bin/sh").env("TERM", "dumb").args(["-qec", &line, "/dev/null"]);
     let run = Run::of(command.output().unwrap()).success();
     run.stdout.lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
+}
+
+#[test]
+fn what_takes_long_is_told_while_it_goes_on() {
+    let (mut env, repo) = prepared();
+    env.ok(&repo, "worktree create quick");
+    env.ok(&repo, "worktree create slow");
+    let quick = env.git_port(&repo, ["worktree", "remove", "quick"]).success();
+    assert!(!quick.stderr.contains("removing the files"), "{quick:?}");
+    // A git that has many files to remove.
+    let bin = env.root().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let script =
+        format!("#!/bin/sh\ncase \"$*\" in *remove*) sleep 2;; esac\nPATH='{path}' exec git \"$@\"\n");
+    fs::write(bin.join("git"), script).unwrap();
+    fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    env.set("PATH", format!("{}:{path}", bin.display()));
+    let slow = env.git_port(&repo, ["worktree", "remove", "slow"]).success();
+    assert!(slow.stderr.contains("removing the files of '"), "{slow:?}");
+    assert!(slow.stdout.starts_with("Worktree removed"), "{slow:?}");
 }
 
 #[test]

@@ -56,6 +56,7 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
     arguments.extend([os("--"), worktree.path.clone().into_os_string()]);
     {
         let _lock = lock(&repo)?;
+        let _going_on = ctx.going_on(|| format!("removing the files of '{}'", worktree.path.display()));
         let command = || git_of(&repo.common_dir).args(&arguments);
         let is_left = || worktree.path.join(".git").exists();
         let ran = attempt::run(&command, "worktree remove", request.keep_words, &is_left);

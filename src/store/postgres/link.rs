@@ -6,7 +6,6 @@
 use std::error::Error as _;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -19,15 +18,13 @@ use tokio_postgres::{Client, Config, NoTls, Row, Socket};
 use super::address::{Address, Encryption, Server, Session};
 use super::tls;
 use crate::store::StoreError;
+use crate::system::slow::Tell;
 
 /// After this long the user is told what is waited for.
 const SILENT_FOR: Duration = Duration::from_millis(1500);
 
 /// How long a server that is starting, or has no connection left, is asked again.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
-
-/// Tells the user what is waited for.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A parameter of a statement.
 #[derive(Clone, Debug)]
