@@ -3,6 +3,7 @@
 mod console;
 mod pages;
 mod recording;
+mod still;
 
 use std::collections::BTreeSet;
 use std::fs;

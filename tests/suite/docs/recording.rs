@@ -19,15 +19,15 @@ const COMMANDS: &[&str] = &[
 ];
 
 /// In pixels: a character of 14 px in the fonts that are named below, and a line.
-const CHARACTER: f32 = 8.43;
-const LINE: usize = 20;
-const MARGIN: u8 = 20;
+pub(super) const CHARACTER: f32 = 8.43;
+pub(super) const LINE: usize = 20;
+pub(super) const MARGIN: u8 = 20;
 
 /// In seconds: how long a command is typed, and how long one reads what it printed.
 const TYPED: f32 = 0.9;
 const READ: f32 = 1.6;
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
