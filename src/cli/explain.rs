@@ -52,9 +52,12 @@ impl Args {
             return Ok(0);
         }
         let Explained { code, means, why, remedies, exit_statuses, retryable } = explained;
-        out.line(&format!("{code}: {means}\n\n{why}\n"));
+        out.prose(&format!("{code}: {means}"), "");
+        out.line("");
+        out.prose(why, "");
+        out.line("");
         for remedy in remedies {
-            out.line(&format!("- {remedy}"));
+            out.prose(&format!("- {remedy}"), "  ");
         }
         let statuses: Vec<String> = exit_statuses.iter().map(u8::to_string).collect();
         let again = if retryable { "the same request may succeed later" } else { "it fails again as it is" };

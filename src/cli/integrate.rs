@@ -20,14 +20,14 @@ use crate::output::{Cell, Output, Style, Table};
     git port integrate claude --write            merge it into the project's files\n  \
     git port integrate agents-md --write --dry-run")]
 pub(super) struct Args {
-    /// The tool
-    #[arg(value_name = "tool", required_unless_present = "list")]
+    /// The tool [default: show which there are]
+    #[arg(value_name = "tool")]
     tool: Option<String>,
     /// Show the tools there are
     #[arg(short, long, conflicts_with_all = ["tool", "write"])]
     list: bool,
     /// Write it into the tool's files
-    #[arg(short, long)]
+    #[arg(short, long, requires = "tool")]
     write: bool,
     /// With --write: show what would change, and write nothing
     #[arg(short = 'n', long, requires = "write")]

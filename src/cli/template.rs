@@ -19,17 +19,17 @@ use crate::registry::{EnvironmentName, ServiceName};
     git port template dotenv --write --into .env.local\n  \
     git port template make --write --dry-run   show what would change")]
 pub(super) struct Args {
-    /// The template
-    #[arg(value_name = "name", required_unless_present = "list")]
+    /// The template [default: show which there are]
+    #[arg(value_name = "name")]
     name: Option<String>,
     /// Show the templates there are
     #[arg(short, long, conflicts_with_all = ["name", "write", "diff"])]
     list: bool,
     /// Write it into its file, if that is git-port's to write
-    #[arg(short, long)]
+    #[arg(short, long, requires = "name")]
     write: bool,
     /// Show how its file would change, and write nothing
-    #[arg(long, conflicts_with = "write")]
+    #[arg(long, conflicts_with = "write", requires = "name")]
     diff: bool,
     /// With --write: show what would change, and write nothing
     #[arg(short = 'n', long, requires = "write")]

@@ -6,6 +6,7 @@
 mod environment;
 mod file;
 mod layers;
+mod nearest;
 mod place;
 mod setting;
 
@@ -20,6 +21,7 @@ use crate::registry::{EnvironmentName, Port, PortRange, ProjectName, Protocol, R
 
 pub use environment::Environment;
 pub use layers::load;
+pub use nearest::nearest;
 pub use place::set_registry;
 
 /// What is wrong with a configuration file or a variable.

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use jiff::SignedDuration;
 
-use super::{ConfigError, Fill, HookRepositories, Origin, check_variable_name, duration, is_unprintable};
+use super::{
+    ConfigError, Fill, HookRepositories, Origin, check_variable_name, duration, is_unprintable, nearest,
+};
 use crate::registry::{EnvironmentName, Port, PortRange, ProjectName, Protocol, ServiceName, check_hostname};
 
 /// One setting with its value.
@@ -377,31 +379,9 @@ fn parse_service(key: &str, value: &Written) -> Result<ServiceField, Wrong> {
 /// Adds the hint that says which key was likely meant, or else which there are; each is shown with the
 /// `beginning` it has.
 pub(super) fn with_nearest(error: ConfigError, key: &str, known: &[&str], beginning: &str) -> ConfigError {
-    let word = key.to_ascii_lowercase();
-    let likely = |known: &&&str| {
-        let known = known.to_ascii_lowercase();
-        distance(&word, &known) <= (known.len() / 2).clamp(1, 3) || (word.len() > 2 && known.contains(&word))
-    };
-    let near = known.iter().filter(likely).min_by_key(|known| distance(&word, &known.to_ascii_lowercase()));
-    if let Some(near) = near {
+    if let Some(near) = nearest(key, known.iter().copied()) {
         return error.hint(format_args!("did you mean '{beginning}{near}'?"));
     }
     let known: Vec<_> = known.iter().map(|known| format!("'{beginning}{known}'")).collect();
     error.hint(format_args!("known here: {}", known.join(", ")))
-}
-
-/// Returns the number of letters to change, add or leave out (Levenshtein's distance).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }

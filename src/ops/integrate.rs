@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::nearest;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::diff;
@@ -57,7 +58,13 @@ pub fn integrate(ctx: &Context, tool: &str, act: Act) -> Result<Vec<Merged>> {
     let Some(Integration { files, .. }) =
         INTEGRATIONS.iter().find(|one| one.name == tool || one.also.contains(&tool))
     else {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no integration for '{tool}'"))
+        let error = Error::new(ErrorKind::NotFound, format!("there is no integration for '{tool}'"));
+        let known = INTEGRATIONS.iter().flat_map(|one| one.also.iter().copied().chain([one.name]));
+        let error = match nearest(tool, known) {
+            Some(near) => error.hint(format!("did you mean '{near}'? git port integrate {near}")),
+            None => error,
+        };
+        return Err(error
             .hint("see which there are: git port integrate --list")
             .hint("for every other agent: git port integrate agents-md"));
     };

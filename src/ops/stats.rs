@@ -28,14 +28,11 @@ pub struct RangeStats {
     pub active: u32,
     /// How many are reserved.
     pub reserved: u32,
+    /// How many are neither promised nor reserved.
+    pub available: u32,
 }
 
 impl RangeStats {
-    /// Returns how many ports are not promised.
-    pub fn available(&self) -> u32 {
-        self.total.saturating_sub(self.allocated)
-    }
-
     /// Returns the promised share in percent, to one decimal.
     pub fn utilization(&self) -> f64 {
         (f64::from(self.allocated) * 1000.0 / f64::from(self.total.max(1))).round() / 10.0
@@ -148,6 +145,10 @@ fn count(
     ports.dedup_by_key(|listed| listed.allocation.port);
     let active = ports.iter().filter(|listed| listed.state == State::Active);
     let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let reserved = ranges.reserved_in(range);
+    // One may ask by number for a port that is reserved.
+    let both = ports.iter().filter(|listed| ranges.reservation(listed.allocation.port).is_some());
+    let spoken_for = size(ports.len()) + reserved - size(both.count());
     RangeStats {
         environment,
         project,
@@ -155,6 +156,7 @@ fn count(
         total: range.size(),
         allocated: size(ports.len()),
         active: size(active.count()),
-        reserved: ranges.reserved_in(range),
+        reserved,
+        available: range.size().saturating_sub(spoken_for),
     }
 }

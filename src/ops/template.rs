@@ -9,6 +9,7 @@ use super::allocate::dev_command;
 use super::env;
 use super::standing::{self, Standing};
 use super::trust;
+use crate::config::nearest;
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::scope::folder_slug;
@@ -312,8 +313,13 @@ fn find(ctx: &Context, standing: &Standing, name: &str, warnings: &mut Vec<Strin
         warnings.push(format!("the built-in template is used: {}", refusal.message));
     }
     let Some(framework) = framework else {
-        return Err(Error::new(ErrorKind::NotFound, format!("there is no template '{name}'"))
-            .hint("see which there are: git port template --list"));
+        let error = Error::new(ErrorKind::NotFound, format!("there is no template '{name}'"));
+        let near = nearest(name, FRAMEWORKS.iter().map(|one| one.name));
+        return Err(match near {
+            Some(near) => error.hint(format!("did you mean '{near}'? git port template {near}")),
+            None => error,
+        }
+        .hint("see which there are: git port template --list"));
     };
     Ok(Source {
         name: framework.name.to_owned(),

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use crate::api::json::{self, is_unsafe};
 use crate::api::views::{ErrorView, Versioned};
@@ -81,6 +82,25 @@ fn terminal_width(environment: &Environment) -> Option<usize> {
     let told = environment.os("COLUMNS").and_then(|columns| columns.to_str()?.parse().ok());
     told.or_else(|| terminal_size::terminal_size().map(|(width, _)| width.0.into()))
         .filter(|width| *width > 0)
+}
+
+/// Breaks prose into lines of at most this many columns; a longer word has a line of its own.
+fn wrapped(text: &str, indent: &str, columns: usize) -> String {
+    let mut broken = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        if column > 0 && column + 1 + word.width() > columns {
+            broken.push('\n');
+            broken.push_str(indent);
+            column = indent.width();
+        } else if column > 0 {
+            broken.push(' ');
+            column += 1;
+        }
+        broken.push_str(word);
+        column += word.width();
+    }
+    broken
 }
 
 /// How much of an answer waits to be written.
@@ -161,6 +181,11 @@ impl Output {
     /// Prints a line of the answer for people. It must have been escaped where that matters.
     pub fn line(&self, line: &str) {
         self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Prints prose, in lines as long as the terminal has room for; what follows the first begins with this.
+    pub fn prose(&self, text: &str, indent: &str) {
+        self.line(&wrapped(text, indent, self.width.unwrap_or(usize::MAX)));
     }
 
     /// Prints bytes as they are: a value, a path, a file.
@@ -284,5 +309,13 @@ mod tests {
         assert_eq!(escape("a\u{1b}[31mb"), "a\\u{1b}[31mb");
         assert_eq!(escape("\u{9b}31m \u{202e}x\u{200b} \u{7f}"), "\\u{9b}31m \\u{202e}x\\u{200b} \\u{7f}");
         assert_eq!(escape("日本 été"), "日本 été");
+    }
+
+    #[test]
+    fn prose_is_broken_between_words() {
+        let text = "- one two three fourteenletters 日本 five";
+        assert_eq!(wrapped(text, "  ", 14), "- one two\n  three\n  fourteenletters\n  日本 five");
+        assert_eq!(wrapped(text, "  ", usize::MAX), text);
+        assert_eq!(wrapped("", "", 5), "");
     }
 }

@@ -241,7 +241,7 @@ pub fn range_statistics(out: &Output, stats: &[RangeStats]) {
         out.line(&format!("Allocated: {}", range.allocated));
         out.line(&format!("Active: {}", range.active));
         out.line(&format!("Reserved: {}", range.reserved));
-        out.line(&format!("Available: {}", range.available()));
+        out.line(&format!("Available: {}", range.available));
         out.line(&format!("Utilization: {:.1}%", range.utilization()));
     }
 }
@@ -260,7 +260,7 @@ pub fn all_statistics(out: &Output, stats: &[RangeStats]) {
             Cell::new(range.allocated.to_string()),
             Cell::new(range.active.to_string()),
             Cell::new(range.reserved.to_string()),
-            Cell::new(range.available().to_string()),
+            Cell::new(range.available.to_string()),
             Cell::new(format!("{:.1}%", range.utilization())),
         ]);
     }

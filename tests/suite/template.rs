@@ -189,6 +189,24 @@ fn the_users_own_templates_win() {
 }
 
 #[test]
+fn without_a_name_and_with_a_wrong_one_it_says_which_there_are() {
+    let env = TestEnv::new();
+    let root = env.repo("shop");
+    assert_eq!(env.ok(&root, "template"), env.ok(&root, "template --list"));
+    assert_eq!(env.ok(&root, "integrate"), env.ok(&root, "integrate --list"));
+    for (wrong, hint) in [
+        ("template compose", "did you mean 'docker-compose'? git port template docker-compose"),
+        ("template viet", "did you mean 'vite'? git port template vite"),
+        ("integrate claude-cod", "did you mean 'claude-code'? git port integrate claude-code"),
+    ] {
+        let run = env.git_port(&root, wrong.split(' ')).exits_with(1);
+        assert!(run.stderr.contains(&format!("hint: {hint}\n")), "{run:?}");
+    }
+    let run = env.git_port(&root, ["template", "zzzzzz"]).exits_with(1);
+    assert!(!run.stderr.contains("did you mean"), "{run:?}");
+}
+
+#[test]
 fn what_is_refused() {
     let env = TestEnv::new();
     let repo = env.repo("shop");
@@ -196,7 +214,8 @@ fn what_is_refused() {
         &env,
         &repo,
         &[
-            (&["template"], 129, "usage", "<name>"),
+            (&["template", "--write"], 129, "usage", "<name>"),
+            (&["template", "--diff"], 129, "usage", "<name>"),
             (&["template", "nope"], 1, "not_found", "'nope'"),
             (&["template", "../vite"], 129, "usage", "'../vite'"),
             (&["template", "vi\u{1b}te"], 129, "usage", "is not the name of a template"),

@@ -36,7 +36,7 @@ pub struct RangeView {
     pub active: u32,
     /// How many are reserved.
     pub reserved: u32,
-    /// How many are not promised.
+    /// How many are neither promised nor reserved.
     pub available: u32,
     /// The promised share in percent.
     pub utilization: f64,
@@ -53,7 +53,7 @@ impl From<&RangeStats> for RangeView {
             allocated: stats.allocated,
             active: stats.active,
             reserved: stats.reserved,
-            available: stats.available(),
+            available: stats.available,
             utilization: stats.utilization(),
         }
     }
