@@ -3,6 +3,7 @@
 //! What is asked at every prompt must cost next to nothing. Wherever these files leave a doubt, nothing is
 //! found, and the library, or git, is asked as ever.
 
+#[cfg(unix)]
 use std::fs;
 #[cfg(unix)]
 use std::os::unix::fs::MetadataExt;

@@ -1,7 +1,9 @@
 //! Which file system a path lies on, and where it is mounted.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 
 use super::files;
 use crate::registry::Place;
@@ -42,9 +44,10 @@ fn nearest(path: &Path) -> Option<Place> {
 /// Returns the file system an existing path lies on.
 #[cfg(unix)]
 pub fn place(path: &Path) -> io::Result<Place> {
-    let stat = rustix::fs::stat(path)?;
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path)?;
     let filesystem = rustix::fs::statvfs(path).map_or(0, |statvfs| statvfs.f_fsid);
-    Ok(Place { device: stat.st_dev, filesystem, mount: mount_point(path) })
+    Ok(Place { device: metadata.dev(), filesystem, mount: mount_point(path) })
 }
 
 /// Returns the file system an existing path lies on; there is only the drive to tell it by.
