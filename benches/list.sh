@@ -1,13 +1,14 @@
 #!/bin/sh
-# Lists 1,000 allocations on a machine with 300 more processes, 50 of which listen on allocated ports,
+# Lists 1,000 allocations, or as many, on a machine with 300 more processes, 50 of which listen on allocated ports,
 # against 'ss -ltnp' and 'lsof', which name listeners and their processes too. Prints the median time of each
 # and the ratio to git-port's.
 #
-#     cargo build --release && benches/list.sh [program] [rounds]
+#     cargo build --release && benches/list.sh [program] [rounds] [allocations]
 set -eu
 
 program=${1:-target/release/git-port}
 rounds=${2:-21}
+allocations=${3:-1000}
 here=$(cd "$(dirname "$0")" && pwd)
 case $program in */*) program=$(cd "$(dirname "$program")" && pwd)/$(basename "$program") ;; esac
 
@@ -21,7 +22,7 @@ export GIT_PORT_RANGES_DEV=20000-23999
 
 i=0
 services=
-while [ "$i" -lt 1000 ]; do
+while [ "$i" -lt "$allocations" ]; do
     i=$((i + 1))
     services="$services s$i"
 done
