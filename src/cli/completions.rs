@@ -47,7 +47,7 @@ impl Args {
 /// something else to somebody else.
 pub(super) fn answer(args: &[OsString]) -> bool {
     let current_dir = std::env::current_dir().ok();
-    let factory = || with_names(super::command(), "").bin_name("git-port");
+    let factory = || with_names(super::grammar::command(), "").bin_name("git-port");
     let completer = CompleteEnv::with_factory(factory).bin("git-port");
     completer.try_complete(args.to_vec(), current_dir.as_deref()).unwrap_or(false)
 }

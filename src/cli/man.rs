@@ -55,7 +55,7 @@ const FILES: &[(&str, &str)] = &[
 
 impl Args {
     pub(super) fn run(self, out: &Output) -> Result<u8> {
-        let mut command = super::command().disable_help_subcommand(true);
+        let mut command = super::grammar::command().disable_help_subcommand(true);
         command.build();
         let Some(dir) = self.dir else {
             out.raw(&page(&command, None)?);

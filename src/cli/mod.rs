@@ -11,6 +11,7 @@ mod env;
 mod explain;
 mod export;
 mod get;
+mod grammar;
 mod health;
 mod history;
 mod hook;
@@ -38,9 +39,8 @@ mod url;
 mod watch;
 mod worktree;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
-use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind as Kind;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Environment};
 use crate::context::Context;
@@ -57,6 +57,7 @@ use crate::ops::recovery::{self, Recovered};
 use crate::ops::worktree::look_around;
 use crate::output::{ColorChoice, Output, escape};
 use crate::registry::check_hostname;
+use grammar::parse;
 
 /// Give every git worktree its own ports, and keep the books
 #[derive(Debug, Parser)]
@@ -205,40 +206,6 @@ fn run(args: Vec<OsString>, rest: Option<Vec<OsString>>, environment: Environmen
         error.exit_status()
     });
     finish(&out, status)
-}
-
-/// Parses the command line. What one does not understand with the grammar of one command, is for the whole
-/// one to answer.
-fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let short = args.get(1).and_then(|name| parse_with(short_grammar(name)?, args).ok());
-    short.map_or_else(|| parse_with(command(), args), Ok)
-}
-
-/// Taking a grammar apart again would cost as much as making it, and the process ends soon.
-fn parse_with(grammar: clap::Command, args: &[OsString]) -> Result<Cli, clap::Error> {
-    let mut grammar = ManuallyDrop::new(grammar);
-    let mut matches = grammar.try_get_matches_from_mut(args)?;
-    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut grammar))
-}
-
-/// Returns the grammar that has this command alone, if it is one that prompts, scripts and agents run: to
-/// make that of all commands costs half as much as `get` does besides.
-fn short_grammar(name: &OsStr) -> Option<clap::Command> {
-    let name = name.to_str()?;
-    let arguments = match name {
-        "get" => get::Args::augment_args,
-        "env" => env::Args::augment_args,
-        "url" => url::Args::augment_args,
-        "run" => run::Args::augment_args,
-        "list" => list::Args::augment_args,
-        "check" => check::Args::augment_args,
-        "allocate" => allocate::Args::augment_args,
-        "worktree" => worktree::Args::augment_args,
-        "hook" => hook::Args::augment_args,
-        _ => return None,
-    };
-    let all = Global::augment_args(clap::Command::new("git-port"));
-    Some(all.subcommand(arguments(clap::Command::new(name.to_owned()))))
 }
 
 /// Runs a command on a registry that can be trusted.
@@ -450,11 +417,6 @@ fn for_program(error: &clap::Error) -> Error {
     Error { hints: hints.collect(), ..Error::usage(message) }
 }
 
-/// Returns the whole command line, for manual pages and completions.
-fn command() -> clap::Command {
-    Cli::command()
-}
-
 /// Reads a duration of the command line.
 fn duration(text: &str) -> Result<jiff::SignedDuration> {
     config::duration(text).map_err(|error| Error { hints: error.hints.clone(), ..Error::usage(error) })
@@ -473,62 +435,5 @@ fn session(given: Option<String>, ctx: &Context) -> Result<Option<String>> {
     match given {
         Some(session) => Ok(Some(session)),
         None => Ok(ctx.environment.text("GIT_PORT_SESSION")?.map(str::to_owned)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn with_the_short_grammar_a_line_says_the_same() {
-        let lines = [
-            "get",
-            "get web",
-            "get --no-allocate --environment test shop/api",
-            "get -C a -C b --json -qv",
-            "get nope nope",
-            "env",
-            "env --format fish --registry /x",
-            "env --format=json -e test --color never",
-            "env --nope",
-            "url",
-            "url web",
-            "url --help",
-            "run -- npm run dev -- --x",
-            "run npm",
-            "run",
-            "list --all --json",
-            "list -V",
-            "check 8000",
-            "check",
-            "check 8000 --protocol udp",
-            "allocate web api --port 1",
-            "allocate --type",
-            "worktree create a",
-            "worktree create a b --from c -f",
-            "worktree",
-            "worktree list",
-            "worktree ls",
-            "worktree nope",
-            "worktree remove --force a",
-            "worktree lock",
-            "hook post-checkout 0 1 1",
-            "hook",
-            "hook install --global",
-        ];
-        let mut understood = 0;
-        for line in lines {
-            let args: Vec<OsString> =
-                ["git-port"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
-            let short = parse_with(short_grammar(&args[1]).unwrap(), &args);
-            let whole = parse_with(command(), &args);
-            assert_eq!(short.is_ok(), whole.is_ok(), "{line}");
-            if let (Ok(short), Ok(whole)) = (short, whole) {
-                assert_eq!(format!("{short:?}"), format!("{whole:?}"), "{line}");
-                understood += 1;
-            }
-        }
-        assert!(understood > 18, "{understood}");
     }
 }

@@ -71,6 +71,7 @@ const MAX_LINES: usize = 500;
 
 /// Commands whose operation is in another file, or that have none; with the reason.
 const WITHOUT_OPERATION: &[(&str, &str)] = &[
+    ("grammar", "no command, but the words of all"),
     ("completions", "about the program itself, not about ports"),
     ("shell_init", "about the shell, not about ports"),
     ("get", "the operation is in ops/env.rs: one variable of the worktree's"),
