@@ -96,10 +96,15 @@ fn much_that_happens_leaves_nothing_behind() {
         watcher.wait_for("released", |_| true);
     }
     let (descriptors_before, memory_before) = after_warming.unwrap();
-    let (descriptors, memory) = (descriptors(&watcher), memory(&watcher));
+    // One may just be open, to be closed in a moment; what leaks stays.
+    let looks = (0..20).map(|_| {
+        watcher.listen(Duration::from_millis(100));
+        descriptors(&watcher)
+    });
+    let (descriptors, memory) = (looks.min().unwrap(), memory(&watcher));
     println!(
         "{rounds} rounds: descriptors {descriptors_before} → {descriptors}, kB {memory_before} → {memory}"
     );
-    assert_eq!(descriptors, descriptors_before);
+    assert!(descriptors <= descriptors_before, "{descriptors_before} → {descriptors}");
     assert!(memory < memory_before + 4096, "{memory_before} → {memory} kB");
 }
