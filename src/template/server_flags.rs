@@ -139,7 +139,7 @@ pub fn fixed_port(script: &str) -> Option<Port> {
             Some("") => words.get(at + 1).copied(),
             Some(value) => Some(value.trim_start_matches('=')),
             // `runserver 8123`
-            None if *word == "runserver" => words.get(at + 1).copied(),
+            None if matches!(*word, "runserver" | "http.server") => words.get(at + 1).copied(),
             None => None,
         };
         if let Some(port) = value.filter(|_| server).and_then(number) {
@@ -180,9 +180,11 @@ fn server_flags(words: &[&str]) -> Option<Vec<String>> {
             .iter()
             .any(|flag| word == flag || word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
     };
-    // A port as a word of its own: `runserver 8123`, `runserver 127.0.0.1:8123`.
-    let positional = server.flags == ["{}"]
-        && bare.iter().any(|word| word.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok()));
+    // A port as a word of its own: `runserver 8123`, `runserver 127.0.0.1:8123`, `runserver ${PORT:-8000}`.
+    let is_port = |word: &&str| {
+        word.contains('$') || word.rsplit(':').next().is_some_and(|port| port.parse::<u16>().is_ok())
+    };
+    let positional = server.flags == ["{}"] && bare.iter().any(is_port);
     if arguments.iter().any(chosen) || positional {
         return None;
     }
@@ -289,6 +291,8 @@ mod tests {
             ("cross-env PORT=3000 next dev", Some(3000)),
             ("storybook dev -p 6006", Some(6006)),
             ("python manage.py runserver 0.0.0.0:8000", Some(8000)),
+            ("python3 -m http.server 8001 --bind 127.0.0.1", Some(8001)),
+            ("python3 -m http.server $PORT", None),
             ("gunicorn app:app --bind 0.0.0.0:8000", Some(8000)),
             ("bin/rails server -p 3000", Some(3000)),
             ("next dev", None),
@@ -310,6 +314,8 @@ mod tests {
             "vite build",
             "npx vite -p 3",
             "python manage.py runserver 0.0.0.0:8123",
+            "python manage.py runserver 0.0.0.0:${PORT:-8000}",
+            "python3 -m http.server $PORT",
             "python manage.py migrate",
             "next dev",
             "npm start",
