@@ -18,7 +18,7 @@ use crate::output::{Cell, Output, Style, Table};
     git port integrate --list\n  \
     git port integrate claude                    print it\n  \
     git port integrate claude --write            merge it into the project's files\n  \
-    git port integrate agents-md --write --dry-run")]
+    git port integrate agents-md --dry-run")]
 pub(super) struct Args {
     /// The tool [default: show which there are]
     #[arg(value_name = "tool")]
@@ -29,8 +29,8 @@ pub(super) struct Args {
     /// Write it into the tool's files
     #[arg(short, long, requires = "tool")]
     write: bool,
-    /// With --write: show what would change, and write nothing
-    #[arg(short = 'n', long, requires = "write")]
+    /// Show what --write would change, and write nothing
+    #[arg(short = 'n', long, requires = "tool")]
     dry_run: bool,
 }
 
@@ -67,7 +67,7 @@ impl Args {
             return Ok(0);
         };
         let act = match (self.write, self.dry_run) {
-            (true, true) => Act::DryRun,
+            (_, true) => Act::DryRun,
             (true, false) => Act::Write,
             _ => Act::Show,
         };

@@ -17,7 +17,7 @@ use crate::registry::{EnvironmentName, ServiceName};
     git port template vite                     print it\n  \
     git port template docker-compose --write   write the override file\n  \
     git port template dotenv --write --into .env.local\n  \
-    git port template make --write --dry-run   show what would change")]
+    git port template make --dry-run           show what would change")]
 pub(super) struct Args {
     /// The template [default: show which there are]
     #[arg(value_name = "name")]
@@ -31,8 +31,8 @@ pub(super) struct Args {
     /// Show how its file would change, and write nothing
     #[arg(long, conflicts_with = "write", requires = "name")]
     diff: bool,
-    /// With --write: show what would change, and write nothing
-    #[arg(short = 'n', long, requires = "write")]
+    /// Show what --write would change, and write nothing
+    #[arg(short = 'n', long, requires = "name", conflicts_with = "diff")]
     dry_run: bool,
     /// Another file than its own, from the top of the worktree
     #[arg(long, value_name = "file")]
@@ -57,7 +57,7 @@ impl Args {
             return Ok(0);
         };
         let act = match (self.write, self.dry_run, self.diff) {
-            (true, true, _) => Act::DryRun,
+            (_, true, _) => Act::DryRun,
             (true, false, _) => Act::Write,
             (_, _, true) => Act::Compare,
             _ => Act::Show,

@@ -56,9 +56,10 @@ pub fn attended<T>(
     let mut answered = command(ctx);
     if first.is_none()
         && answered.as_ref().is_err_and(|error| error.kind == ErrorKind::RegistryDamaged)
-        && let Some(mended) = recover(ctx).ok().flatten()
+        && let Ok(mended) = recover(ctx)
     {
-        tell(&mended);
+        // Nothing to mend means that another process has mended it, or made it, since.
+        mended.iter().for_each(&mut *tell);
         answered = command(ctx);
     }
     leave(ctx);

@@ -128,11 +128,18 @@ impl SqliteStore {
             let opened = Connection::open_with_flags(path, flags | ALWAYS)
                 .and_then(|connection| self.settle(&connection).map(|version| (connection, version)));
             match opened {
-                Ok((_, 0)) if notes::is_initialised(&self.path) => {
-                    return Err(self.damaged("it has been emptied"));
+                Ok((connection, 0)) => {
+                    if !notes::is_initialised(&self.path) {
+                        // Somebody is about to fill it.
+                        return self.open_empty();
+                    }
+                    // Whoever says so had filled it before: if that was since we looked, another look tells.
+                    let again = self.settle(&connection);
+                    if again.map_err(|error| self.failure("open", &error))? == 0 {
+                        return Err(self.damaged("it has been emptied"));
+                    }
+                    return self.open_for_reading();
                 }
-                // Somebody is about to fill it.
-                Ok((_, 0)) => return self.open_empty(),
                 Ok((connection, version)) => {
                     self.admit(&connection, version, "min_reader")?;
                     let writable = connection.is_readonly("main") == Ok(false) && version == VERSION;
@@ -162,9 +169,22 @@ impl SqliteStore {
     /// killed between making the file and filling it; but where there was a registry before, it is not
     /// replaced by an empty one.
     fn exists(&self) -> Result<bool, StoreError> {
+        if self.find_missing()?.is_none() {
+            return Ok(true);
+        }
+        // Whoever mends it has looked already, and puts a new one there.
+        if self.mending.is_some() || !notes::is_initialised(&self.path) {
+            return Ok(false);
+        }
+        // Whoever says that it was made had made it before: if that was since we looked, another look tells.
+        self.find_missing()?.map_or(Ok(true), |why| Err(self.damaged(why)))
+    }
+
+    /// Says why there is nothing to open, if there is not.
+    fn find_missing(&self) -> Result<Option<&'static str>, StoreError> {
         let metadata = match fs::symlink_metadata(&self.path) {
             Ok(metadata) => metadata,
-            Err(error) if files::is_absent(&error) => return self.absent("it is gone"),
+            Err(error) if files::is_absent(&error) => return Ok(Some("it is gone")),
             Err(error) => return Err(self.denied("open", &error.to_string())),
         };
         if metadata.is_symlink() {
@@ -173,18 +193,7 @@ impl SqliteStore {
         if !metadata.is_file() {
             return Err(self.refused("it is not a file"));
         }
-        if metadata.len() == 0 {
-            return self.absent("it is empty");
-        }
-        Ok(true)
-    }
-
-    fn absent(&self, why: &str) -> Result<bool, StoreError> {
-        // Whoever mends it has looked already, and puts a new one there.
-        if self.mending.is_none() && notes::is_initialised(&self.path) {
-            return Err(self.damaged(why));
-        }
-        Ok(false)
+        Ok((metadata.len() == 0).then_some("it is empty"))
     }
 
     fn writing(&mut self) -> Result<&mut Open, StoreError> {

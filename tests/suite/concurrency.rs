@@ -190,6 +190,31 @@ fn whoever_only_asks_while_others_open_the_registry_is_answered() {
     }
 }
 
+/// Between looking for the registry and looking whether there was one before, another process makes it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_registry_that_is_made_meanwhile_is_not_taken_for_one_that_was_lost() {
+    if Run::of(std::process::Command::new("strace").arg("-V").output().unwrap()).status != 0 {
+        return crate::support::herd::ignored_for_want_of("strace");
+    }
+    for look in 1..=3 {
+        let env = TestEnv::new();
+        let mut marker = env.registry().into_os_string();
+        marker.push(".initialised");
+        let mut slow = env.command("strace", &env.root());
+        slow.args(["-f", "-qq", "-o", "/dev/null", "-P"]).arg(marker).args(["-e", "trace=statx", "-e"]);
+        slow.arg(format!("inject=statx:delay_enter=1500000:when={look}"));
+        slow.arg(program()).args(["allocate", "late", "--project", "p"]);
+        let slow = slow.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let slow = slow.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        env.ok(&env.root(), "allocate early --project q");
+        let slow = Run::of(slow.wait_with_output().unwrap());
+        assert_eq!((slow.status, slow.stderr.as_str()), (0, ""), "look {look}: {slow:?}");
+        assert_eq!(env.listed(&env.root(), "--all").len(), 2);
+    }
+}
+
 #[test]
 fn allocating_and_releasing_at_once_leaves_each_port_one_owner() {
     let mut crowd = Crowd::with_ports(60);

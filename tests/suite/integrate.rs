@@ -96,6 +96,7 @@ fn the_rest_of_a_file_stays_and_twice_is_once() {
         let before: Vec<String> = integration.files.iter().map(|part| read(&repo, part.file)).collect();
         let dry = env.ok(&repo, &format!("{words} --dry-run"));
         assert!(dry.contains("+++ b/"), "{dry}");
+        assert_eq!(env.ok(&repo, &format!("integrate {} --dry-run", integration.name)), dry);
         let run = env.git_port(&repo, words.split(' ')).success();
         for (part, old) in integration.files.iter().zip(&before) {
             assert!(run.stdout.contains(&format!("Wrote {}", part.file)), "{run:?}");

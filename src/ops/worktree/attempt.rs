@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{CREATE_VARIABLE, failed};
 use crate::error::{Error, Result};
 use crate::git::program::{git, git_in, git_of, read};
-use crate::git::{Repo, branches, half_made};
+use crate::git::{GitError, Repo, branches, half_made};
 use crate::system::command::{Command, exit_code};
 use crate::system::random_bytes;
 
@@ -59,7 +59,8 @@ impl Add<'_> {
                 && (lost || ((self.leave_no_branch || cleared) && status != 0 && !stands()))
                 && let (Some(repo), Some(branch)) = (self.repo, &branch)
             {
-                remove_branch(repo, branch);
+                // git refuses if somebody has checked it out meanwhile; then it is not litter.
+                let _ = delete_branch(&repo.common_dir, "-D", branch);
             }
             if !(lost || cleared && !stands()) || tries == TRIES {
                 if !self.keep_words {
@@ -93,6 +94,7 @@ fn once(command: Command, stdout_on_stderr: bool, keep_words: bool) -> Result<(u
 /// Runs another command of `git worktree` with words of ours, again after a race as long as there is
 /// something left to do, and fails as git failed.
 pub(super) fn run(
+    common_dir: &Path,
     command: &dyn Fn() -> Command,
     name: &str,
     keep_words: bool,
@@ -112,6 +114,7 @@ pub(super) fn run(
             return Err(failed_with(name, status, &words));
         }
         thread::sleep(pause(tries));
+        half_made::clear(common_dir);
     }
 }
 
@@ -163,14 +166,18 @@ fn new_branch(arguments: &[OsString]) -> Option<OsString> {
     words.next().cloned()
 }
 
-fn remove_branch(repo: &Repo, branch: &OsStr) {
-    for tries in 1..=TRIES {
-        // git refuses if somebody has checked it out meanwhile; then it is not litter.
-        match read(git_of(&repo.common_dir).args(["branch", "--quiet", "-D", "--"]).arg(branch)) {
-            Err(error) if is_race(error.to_string().as_bytes()) => thread::sleep(pause(tries)),
-            _ => return,
+/// Deletes a branch with `-d` or `-D`. git reads every worktree for that, and fails on one that is just made.
+pub(super) fn delete_branch(common_dir: &Path, flag: &str, branch: &OsStr) -> Result<(), GitError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match read(git_of(common_dir).args(["branch", "--quiet", flag, "--"]).arg(branch)) {
+            Err(error) if tries < TRIES && is_race(error.to_string().as_bytes()) => {
+                thread::sleep(pause(tries));
+            }
+            deleted => return deleted.map(|_| ()),
         }
-        half_made::clear(&repo.common_dir);
+        half_made::clear(common_dir);
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Described, attempt, describe, find, lock, os, token_of};
 use crate::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::git::identity;
-use crate::git::program::{git_of, read};
+use crate::git::program::git_of;
 use crate::ops::{copies, release};
 use crate::registry::Allocation;
 
@@ -59,7 +59,7 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
         let _going_on = ctx.going_on(|| format!("removing the files of '{}'", worktree.path.display()));
         let command = || git_of(&repo.common_dir).args(&arguments);
         let is_left = || worktree.path.join(".git").exists();
-        let ran = attempt::run(&command, "worktree remove", request.keep_words, &is_left);
+        let ran = attempt::run(&repo.common_dir, &command, "worktree remove", request.keep_words, &is_left);
         if let Err(error) = ran
             && !identity::finish_removal(&worktree, copies::ENV_FILE)
         {
@@ -88,8 +88,8 @@ pub fn remove(ctx: &mut Context, request: &RemoveRequest) -> Result<Removed> {
 
 fn delete_branch(common_dir: &Path, branch: &OsStr, force: bool) -> Result<()> {
     let flag = if force { "-D" } else { "-d" };
-    match read(git_of(common_dir).args(["branch", flag, "--"]).arg(branch)) {
-        Ok(_) => Ok(()),
+    match attempt::delete_branch(common_dir, flag, branch) {
+        Ok(()) => Ok(()),
         Err(error) => {
             let words = error.to_string();
             let reason = words.lines().next().unwrap_or_default().replace("git branch failed: error: ", "");

@@ -174,7 +174,10 @@ fn the_registry_may_not_be_written() {
 fn a_killed_git_is_not_in_the_way_of_a_new_branch() {
     let env = TestEnv::new();
     let repo = env.repo("shop");
-    for words in ["worktree create healed", "worktree add -b added ../added"] {
+    env.ok(&repo, "worktree create old");
+    for words in
+        ["worktree create healed", "worktree add -b added ../added", "worktree remove --delete-branch old"]
+    {
         let admin = repo.join(".git/worktrees/dead");
         fs::create_dir_all(&admin).unwrap();
         let long_ago = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
@@ -190,4 +193,5 @@ fn a_killed_git_is_not_in_the_way_of_a_new_branch() {
         env.ok(&repo, words);
         assert!(!admin.exists(), "{words}");
     }
+    env.git(&repo, ["branch", "old"]);
 }
