@@ -22,6 +22,17 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap()
 }
 
+/// Compares a file of the documents that a test makes with what it makes, or writes it.
+#[track_caller]
+fn is_as_made(name: &str, made: &str) {
+    if std::env::var_os("GIT_PORT_TESTS_BLESS").is_some() {
+        fs::write(root().join(name), made).unwrap();
+    }
+    let written = read(name);
+    let differing = made.lines().zip(written.lines()).find(|(one, other)| one != other);
+    assert!(made == written, "{name}: GIT_PORT_TESTS_BLESS=1 makes it anew; first {differing:?}");
+}
+
 /// Returns the contents of the blocks of this language, in order.
 fn blocks(text: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}\n");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::mcp::Session;
 use crate::support::{GIT_PORT, Run, TestEnv};
 
-use super::{read, root};
+use super::{is_as_made, read, root};
 
 /// Returns the pages below a folder, by their paths from `docs`.
 fn pages(folder: &Path, found: &mut BTreeSet<String>) {
@@ -90,13 +90,7 @@ fn the_reference_of_commands_is_what_they_say_themselves() {
          with the first. Made from the program; a test compares.\n",
     );
     describe(&TestEnv::new(), &[], &mut page);
-    let path = root().join("docs/reference/commands.md");
-    if std::env::var_os("GIT_PORT_TESTS_BLESS").is_some() {
-        fs::write(&path, &page).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    let differing = page.lines().zip(written.lines()).find(|(one, other)| one != other);
-    assert!(page == written, "GIT_PORT_TESTS_BLESS=1 writes it anew; the first difference: {differing:?}");
+    is_as_made("docs/reference/commands.md", &page);
 }
 
 #[test]
@@ -111,12 +105,7 @@ fn the_schemas_are_those_of_the_tools() {
     let schemas: serde_json::Map<_, _> = tools.as_array().unwrap().iter().map(schema).collect();
     assert!(schemas.len() >= 11 && schemas.values().all(|schema| schema["output"].is_object()));
     let made = format!("{}\n", serde_json::to_string_pretty(&schemas).unwrap());
-    let path = root().join("docs/reference/schemas.json");
-    if std::env::var_os("GIT_PORT_TESTS_BLESS").is_some() {
-        fs::write(&path, &made).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(made == written, "GIT_PORT_TESTS_BLESS=1 writes docs/reference/schemas.json anew");
+    is_as_made("docs/reference/schemas.json", &made);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::TestEnv;
 
 use super::console::Stage;
-use super::{read, root};
+use super::is_as_made;
 
 const COMMANDS: &[&str] = &[
     "git port worktree create feature-cart",
@@ -92,9 +92,5 @@ fn the_recording_is_of_this_program() {
     let shown: Vec<(String, String)> =
         COMMANDS.iter().map(|command| ((*command).to_owned(), stage.run(command))).collect();
     let svg = draw(&shown);
-    let path = root().join("docs/recording.svg");
-    if std::env::var_os("GIT_PORT_TESTS_BLESS").is_some() {
-        fs::write(&path, &svg).unwrap();
-    }
-    assert!(read("docs/recording.svg") == svg, "GIT_PORT_TESTS_BLESS=1 draws it anew");
+    is_as_made("docs/recording.svg", &svg);
 }

@@ -6,8 +6,8 @@ use std::fs;
 
 use crate::support::{Run, TestEnv};
 
+use super::is_as_made;
 use super::recording::{CHARACTER, LINE, MARGIN, escaped};
-use super::{read, root};
 
 const COLUMNS: u8 = 80;
 
@@ -112,9 +112,5 @@ fn the_picture_of_the_terminal_is_of_this_program() {
     }
     lines.pop();
     let svg = draw(&lines);
-    let path = root().join("docs/terminal.svg");
-    if std::env::var_os("GIT_PORT_TESTS_BLESS").is_some() {
-        fs::write(&path, &svg).unwrap();
-    }
-    assert!(read("docs/terminal.svg") == svg, "GIT_PORT_TESTS_BLESS=1 draws it anew");
+    is_as_made("docs/terminal.svg", &svg);
 }

@@ -1,1 +1,1 @@
--- Nothing: a server hands out the rows of a range as fast as it would counts of them.
+-- Nothing: here the number only keeps step with that of SQLite, where promised ports are counted.
